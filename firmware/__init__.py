@@ -1,0 +1,1 @@
+"""What is loaded: instruction set, link protocol, configuration, compiler, functional machine. Imports golden."""

@@ -1,0 +1,1 @@
+"""The integer specification in NumPy: what is right. Imports nothing else of trine."""

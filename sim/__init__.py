@@ -1,0 +1,1 @@
+"""What imitates: native cycle-accurate models of the gateware. Imports hw."""
