@@ -107,6 +107,6 @@ def static_bound(weights: Int8, activation_bits: int = 8, admit_minimum: bool = 
         raise ValueError(f"activation_bits must be 8 or 4, not {activation_bits!r}")
     if admit_minimum and activation_bits != 8:
         raise ValueError(f"admit_minimum needs activation_bits 8, not {activation_bits!r}")
-    largest = 2 ** (activation_bits - 1) - (0 if admit_minimum else 1)
+    largest = int(2 ** (activation_bits - 1)) - (0 if admit_minimum else 1)
     nonzeros: Int64 = np.count_nonzero(weights, axis=1).astype(np.int64)
     return nonzeros * largest
