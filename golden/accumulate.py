@@ -11,13 +11,16 @@ import numpy as np
 
 from trine.golden.arrays import Int8, Int32, Int64, require_dtype, require_range, require_weights
 
+# Sums of this many columns stay within 2**30, so that one more step on top of a group accumulator fits in int32.
+LARGEST_K = 2**23
+
 
 @dataclasses.dataclass(frozen=True)
 class AccumulatorMode:
     """How an array adds up.
 
     activation_bits: 8 or 4, the width of activation codes.
-    group_accumulator_bits: width of the saturating group accumulator, 2 to 32; None for exact sums.
+    group_accumulator_bits: width of the saturating group accumulator, 2 to 31; None for exact sums.
     group: columns to a group; None for all of K.
     depth: columns that one array step adds, at least 1; it divides `group`.
 
@@ -37,8 +40,8 @@ class AccumulatorMode:
         if self.group_accumulator_bits is None:
             if self.group is not None:
                 raise ValueError(f"group {self.group!r} needs group_accumulator_bits")
-        elif not 2 <= self.group_accumulator_bits <= 32:
-            raise ValueError(f"group_accumulator_bits must be 2 to 32, not {self.group_accumulator_bits!r}")
+        elif not 2 <= self.group_accumulator_bits <= 31:
+            raise ValueError(f"group_accumulator_bits must be 2 to 31, not {self.group_accumulator_bits!r}")
         if self.group is not None and (self.group < 1 or self.group % self.depth):
             raise ValueError(f"group must be a positive multiple of the depth {self.depth}, not {self.group!r}")
 
@@ -65,7 +68,7 @@ def accumulate(weights: Int8, codes: Int8, mode: AccumulatorMode = AccumulatorMo
     is added exactly to the result and starts again from zero.
 
     Raises ValueError for other types and shapes, a weight outside {-1, 0, +1} or a code outside `mode.code_range`
-    (naming value and index), and K so large that 128 * K overflows int32.
+    (naming value and index), and K above LARGEST_K.
     """
     require_weights(weights)
     require_dtype("codes", codes, np.int8)
@@ -73,25 +76,25 @@ def accumulate(weights: Int8, codes: Int8, mode: AccumulatorMode = AccumulatorMo
     if codes.ndim == 0 or codes.shape[-1] != k:
         raise ValueError(f"codes must be (..., {k}) for weights {weights.shape}, not {codes.shape}")
     require_range("codes", codes, *mode.code_range)
-    if 128 * k > 2**31 - 1:
-        raise ValueError(f"K must be at most {(2**31 - 1) // 128} for int32 sums, not {k}")
+    if k > LARGEST_K:
+        raise ValueError(f"K must be at most {LARGEST_K} for int32 sums, not {k}")
     if mode.group_accumulator_bits is None:
         return _exact(weights, codes)
-    high = 2 ** (mode.group_accumulator_bits - 1) - 1
-    total = np.zeros((*codes.shape[:-1], weights.shape[0]), np.int64)
+    high = int(2 ** (mode.group_accumulator_bits - 1)) - 1
+    total = np.zeros((*codes.shape[:-1], weights.shape[0]), np.int32)
     group = np.zeros_like(total)
     for start in range(0, k, mode.depth):
         if mode.group is not None and start % mode.group == 0:
             total += group
             group[...] = 0
-        step = _exact(weights[:, start : start + mode.depth], codes[..., start : start + mode.depth])
-        np.clip(group + step, -high - 1, high, out=group)
-    return (total + group).astype(np.int32)
+        group += _exact(weights[:, start : start + mode.depth], codes[..., start : start + mode.depth])
+        np.clip(group, -high - 1, high, out=group)
+    return total + group
 
 
 def _exact(weights: Int8, codes: Int8) -> Int32:
     # A float64 matrix product is much faster than an integer one and exact: every product and every partial sum, in
-    # whatever order, is an integer of magnitude at most 128 * K < 2**31, and float64 holds all of them up to 2**53.
+    # whatever order, is an integer of magnitude at most 128 * K <= 2**30, and float64 holds all of them up to 2**53.
     return (codes.astype(np.float64) @ weights.T.astype(np.float64)).astype(np.int32)
 
 
