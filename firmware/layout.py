@@ -1,0 +1,138 @@
+"""Weight words: how a ternary matrix lies in the weight memory, and how it travels on the link.
+
+A *row block* is `lanes` rows, a *chunk* `depth` columns, and each weight word holds the trits of one row block and one
+chunk. Words follow in the order in which the output-stationary array reads them: row block after row block, chunks
+fastest, so word `row_block * chunks + chunk`. In a word come `lanes` slices of `slice_bytes`, lane 0 first; a slice is
+the codes of its `depth` columns, column 0 in the lowest bits, little-endian, with zero bits on top up to a whole byte.
+
+Rows beyond the last and columns beyond the last are code 0. That is trit 0 in every packing but `bit1`, where it is +1:
+there the padding activations are 0, and the padding rows are results that nobody reads.
+"""
+
+import functools
+
+import numpy as np
+
+from trine.firmware.configuration import Configuration
+from trine.golden.arrays import Bool, Int8, UInt8, first
+from trine.golden.packing import Packing
+
+
+class LayoutError(ValueError):
+    """Weights that cannot be packed, or bytes that are not weight words; the message names the place."""
+
+
+def count_chunks(columns: int, configuration: Configuration) -> int:
+    """Chunks that `columns` columns (>= 1) take, the last one padded."""
+    return -(-columns // configuration.depth)
+
+
+def count_row_blocks(rows: int, configuration: Configuration) -> int:
+    """Row blocks that `rows` rows (>= 1) take, the last one padded."""
+    return -(-rows // configuration.lanes)
+
+
+def count_words(rows: int, columns: int, configuration: Configuration) -> int:
+    """Weight words that a (rows, columns) matrix takes, padding included."""
+    return count_row_blocks(rows, configuration) * count_chunks(columns, configuration)
+
+
+def pack_weights(weights: Int8, configuration: Configuration) -> bytes:
+    """The weight words of `weights` int8 (N, K) in {-1, 0, +1}: count_words(N, K) * weight_word_bytes bytes.
+
+    Raises LayoutError for another type or shape, a trit outside {-1, 0, +1}, and 0 in a packing without a zero.
+    """
+    codec = configuration.codec
+    if not isinstance(weights, np.ndarray) or weights.dtype != np.int8 or weights.ndim != 2 or weights.size == 0:
+        found = f"{weights.dtype} {weights.shape}" if isinstance(weights, np.ndarray) else type(weights).__name__
+        raise LayoutError(f"weights must be a non-empty int8 (N, K) matrix, not {found}")
+    refused: Bool = (weights < -1) | (weights > 1)
+    if not codec.has_zero:
+        refused |= weights == 0
+    if refused.any():
+        row, column = first(refused)
+        raise LayoutError(f"{codec.name} cannot hold weights[{row}, {column}] = {weights[row, column]}")
+    rows, columns = weights.shape
+    blocks, chunks = count_row_blocks(rows, configuration), count_chunks(columns, configuration)
+    padded = np.full((blocks * configuration.lanes, chunks * configuration.depth), _padding(codec), np.int8)
+    padded[:rows, :columns] = weights
+    slices = padded.reshape(blocks, configuration.lanes, chunks, configuration.depth).swapaxes(1, 2)
+    codes = codec.encode(slices.reshape(*slices.shape[:3], -1, codec.trits_per_code))
+    bits = np.unpackbits(codes[..., None], axis=-1, count=codec.bits_per_code, bitorder="little")
+    return np.packbits(bits.reshape(*slices.shape[:3], -1), axis=-1, bitorder="little").tobytes()
+
+
+def unpack_weights(words: bytes, rows: int, columns: int, configuration: Configuration) -> Int8:
+    """The matrix int8 (rows, columns) that `pack_weights` made `words` of.
+
+    Raises LayoutError if the length is not that of such a matrix, for a code that is not in use (naming word, lane,
+    code and its number in the slice), for a nonzero bit above a slice's codes, and for padding that is not code 0.
+    """
+    blocks, chunks = count_row_blocks(rows, configuration), count_chunks(columns, configuration)
+    expected = blocks * chunks * configuration.weight_word_bytes
+    if len(words) != expected:
+        raise LayoutError(f"a {rows} x {columns} matrix takes {expected} bytes of weight words, not {len(words)}")
+    check_words(words, configuration)
+    trits = decode_words(words, configuration).reshape(blocks, chunks, configuration.lanes, configuration.depth)
+    matrix = trits.swapaxes(1, 2).reshape(blocks * configuration.lanes, chunks * configuration.depth)
+    wrong = matrix != _padding(configuration.codec)
+    wrong[:rows, :columns] = False
+    if wrong.any():
+        row, column = first(wrong)
+        raise LayoutError(f"padding at row {row}, column {column} of a {rows} x {columns} matrix is not code 0")
+    return np.ascontiguousarray(matrix[:rows, :columns])
+
+
+def check_words(words: bytes, configuration: Configuration) -> None:
+    """Raises LayoutError unless `words` is whole weight words, every code in use and every spare bit zero."""
+    if len(words) % configuration.weight_word_bytes:
+        raise LayoutError(f"{len(words)} bytes are no whole weight words of {configuration.weight_word_bytes} bytes")
+    bits = _bits(words, configuration)
+    spare = bits[..., configuration.slice_bits :].any(axis=-1)
+    if spare.any():
+        word, lane = first(spare)
+        raise LayoutError(f"weight word {word}, lane {lane}: a bit above the {configuration.slice_bits} in use is set")
+    codes = _codes(bits, configuration)
+    unused = ~_decoder(configuration.codec)[1][codes]
+    if unused.any():
+        word, lane, number = first(unused)
+        code = int(codes[word, lane, number])
+        raise LayoutError(f"weight word {word}, lane {lane}: code {number} is {code:#b}, "
+                          f"which {configuration.packing} does not use")
+
+
+def decode_words(words: bytes, configuration: Configuration) -> Int8:
+    """The trits int8 (words, lanes, depth) of whole weight words, whatever they hold.
+
+    Codes that are not in use count as zeros and spare bits are ignored: what a device may find in a memory that was
+    never loaded. `check_words` refuses both.
+    """
+    codes = _codes(_bits(words, configuration), configuration)
+    return _decoder(configuration.codec)[0][codes].reshape(-1, configuration.lanes, configuration.depth)
+
+
+def _bits(words: bytes, configuration: Configuration) -> UInt8:
+    """Bits (words, lanes, 8 * slice_bytes), lowest first."""
+    slices = np.frombuffer(words, np.uint8).reshape(-1, configuration.lanes, configuration.slice_bytes)
+    return np.unpackbits(slices, axis=-1, bitorder="little")
+
+
+def _codes(bits: UInt8, configuration: Configuration) -> UInt8:
+    """Codes (words, lanes, codes in a slice) of `_bits`."""
+    width = configuration.codec.bits_per_code
+    codes = bits[..., : configuration.slice_bits].reshape(*bits.shape[:2], configuration.slice_bits // width, width)
+    return np.packbits(codes, axis=-1, bitorder="little")[..., 0]
+
+
+@functools.cache
+def _decoder(codec: Packing) -> tuple[Int8, Bool]:
+    """Trits (256, trits_per_code) of each code, zeros where it is not in use, and whether it is (256,)."""
+    trits, used = np.zeros((256, codec.trits_per_code), np.int8), np.zeros(256, np.bool_)
+    codes = np.array(codec.codes, np.uint8)
+    trits[codes], used[codes] = codec.decode(codes), True
+    return trits, used
+
+
+def _padding(codec: Packing) -> int:
+    """The trit of code 0."""
+    return int(_decoder(codec)[0][0, 0])
