@@ -88,12 +88,12 @@ def check_words(words: bytes, configuration: Configuration) -> None:
     if len(words) % configuration.weight_word_bytes:
         raise LayoutError(f"{len(words)} bytes are no whole weight words of {configuration.weight_word_bytes} bytes")
     bits = _bits(words, configuration)
-    spare = bits[..., configuration.slice_bits :].any(axis=-1)
+    spare = np.not_equal(bits[..., configuration.slice_bits :].max(axis=-1, initial=0), 0)
     if spare.any():
         word, lane = first(spare)
         raise LayoutError(f"weight word {word}, lane {lane}: a bit above the {configuration.slice_bits} in use is set")
     codes = _codes(bits, configuration)
-    unused = ~_decoder(configuration.codec)[1][codes]
+    unused: Bool = np.isin(codes, configuration.codec.codes, invert=True)
     if unused.any():
         word, lane, number = first(unused)
         code = int(codes[word, lane, number])
@@ -108,7 +108,7 @@ def decode_words(words: bytes, configuration: Configuration) -> Int8:
     never loaded. `check_words` refuses both.
     """
     codes = _codes(_bits(words, configuration), configuration)
-    return _decoder(configuration.codec)[0][codes].reshape(-1, configuration.lanes, configuration.depth)
+    return _decoder(configuration.codec)[codes].reshape(-1, configuration.lanes, configuration.depth)
 
 
 def _bits(words: bytes, configuration: Configuration) -> UInt8:
@@ -125,14 +125,14 @@ def _codes(bits: UInt8, configuration: Configuration) -> UInt8:
 
 
 @functools.cache
-def _decoder(codec: Packing) -> tuple[Int8, Bool]:
-    """Trits (256, trits_per_code) of each code, zeros where it is not in use, and whether it is (256,)."""
-    trits, used = np.zeros((256, codec.trits_per_code), np.int8), np.zeros(256, np.bool_)
+def _decoder(codec: Packing) -> Int8:
+    """Trits (256, trits_per_code) of each code, zeros where it is not in use."""
+    trits = np.zeros((256, codec.trits_per_code), np.int8)
     codes = np.array(codec.codes, np.uint8)
-    trits[codes], used[codes] = codec.decode(codes), True
-    return trits, used
+    trits[codes] = codec.decode(codes)
+    return trits
 
 
 def _padding(codec: Packing) -> int:
     """The trit of code 0."""
-    return int(_decoder(codec)[0][0, 0])
+    return int(_decoder(codec)[0, 0])
