@@ -4,6 +4,7 @@ The three steps are separate methods because only the middle one runs on a devic
 """
 
 import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +13,10 @@ from trine.golden.arrays import Float32, Int8, Int32, first, require_weights
 from trine.golden.quantise import quantise_activations, quantise_binary, quantise_binary_unsigned
 
 LINEAR_CLASSES = ("bitlinear", "autobitlinear")
+
+# Executes, for one vector, the layers that share it as their input: (their names, codes int8 (K,)) to their sums,
+# int32 (N_i,) each. The hook through which a device does the integer part of a model.
+Multiply = Callable[[tuple[str, ...], Int8], Sequence[Int32]]
 
 EXACT = AccumulatorMode()
 
@@ -97,22 +102,35 @@ class BinaryLinear:
         """Integer sums (..., N) of codes (..., K): `accumulate`."""
         return accumulate(self.weights, codes, mode)
 
-    def rescale(self, accumulators: Int32, gamma: Float32, minimum: Float32, bits: int = 8) -> Float32:
-        """The layer's output (..., N): `a * beta * gamma / Q`, Q = 2**(bits - 1), in float32 and in this order.
+    def rescale(self, accumulators: Int32, gamma: Float32, minimum: Float32, *, bits: int = 8) -> Float32:
+        """The layer's output (..., N): `a * (beta * gamma / Q)`, Q = 2**(bits - 1), in float32 and in this order.
 
-        If unsigned, `+ minimum * beta * (sum of the row of B)`: what shifting the input by its minimum took away.
+        If unsigned, `+ minimum * (beta * sum of the row of B)`: what shifting the input by its minimum took away.
         """
-        half = np.float32(2 ** (bits - 1))
-        output: Float32 = accumulators.astype(np.float32) * self.beta * gamma / half
+        output: Float32 = accumulators.astype(np.float32) * (self.beta * gamma / np.float32(2 ** (bits - 1)))
         if not self.unsigned:
             return output
         row_sums: Float32 = self.weights.sum(axis=1, dtype=np.int32).astype(np.float32)
-        return output + minimum * self.beta * row_sums
+        return output + minimum * (self.beta * row_sums)
 
     def __call__(self, x: Float32) -> Float32:
         """The layer: quantise, accumulate exactly, rescale."""
         codes, gamma, minimum = self.quantise(x)
         return self.rescale(self.accumulate(codes), gamma, minimum)
+
+
+def call_multiply(
+    multiply: Multiply, linears: Mapping[str, BitLinear | BinaryLinear], names: tuple[str, ...], codes: Int8
+) -> Sequence[Int32]:
+    """multiply(names, codes); ValueError unless it returns an int32 (N,) for each of the named layers."""
+    results = multiply(names, codes)
+    if len(results) != len(names):
+        raise ValueError(f"multiply must return {len(names)} results for {', '.join(names)}, not {len(results)}")
+    for name, sums in zip(names, results, strict=True):
+        n = linears[name].weights.shape[0]
+        if sums.dtype != np.int32 or sums.shape != (n,):
+            raise ValueError(f"multiply must return int32 ({n},) for {name}, not {sums.dtype} {sums.shape}")
+    return results
 
 
 def _require_scale(name: str, value: np.float32) -> None:

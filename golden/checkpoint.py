@@ -1,7 +1,8 @@
-"""BitNet b1.58 checkpoints in Hugging Face's layout: config.json and model.safetensors in one folder.
+"""Models on disk: config.json and model.safetensors in one folder, BitNet b1.58 decoders in Hugging Face's layout.
 
-Ternary weights are stored four to a byte, as transformers' `pack_weights` does (`pack_hf`); everything else is floats.
-A model is loaded whole or refused: every tensor the configuration implies is there, of its shape, finite, and no other.
+Their ternary weights are stored four to a byte, as by transformers' `pack_weights` (`pack_hf`); all else is floats. A
+model is loaded whole or refused: every tensor that the configuration implies is there, of its shape, finite, and no
+other.
 """
 
 import dataclasses
@@ -10,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from trine.golden.arrays import Float32, Int8, UInt8, first, require_dtype, require_weights
-from trine.golden.bitlinear import BitLinear
+from trine.golden.bitlinear import BinaryLinear, BitLinear
+from trine.golden.classifier import Classifier, ClassifierConfig
 from trine.golden.config import ModelConfig, read_json
 from trine.golden.tensors import TensorFile
 
@@ -117,6 +119,32 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     tensors = {name: file.floats(name, shape) for name, shape in tensor_shapes(config).items()}
     file.close()
     return Checkpoint(config, linears, tensors)
+
+
+def load_classifier(path: str | Path) -> Classifier:
+    """The classifier in the folder `path`: config.json (architecture BitLinearMLP) and model.safetensors.
+
+    The tensors of a layer are `NAME.weight`, int8 (N, K), and `NAME.weight_scale` or `NAME.beta`, float32 (1,), as the
+    quantiser is "b1.58" or "bitnet". Raises ValueError as `load_checkpoint`.
+    """
+    folder = Path(path)
+    config_path = folder / "config.json"
+    fields = read_json(config_path)
+    try:
+        config = ClassifierConfig.from_fields(fields)
+    except ValueError as error:
+        raise ValueError(f"{config_path}: {error}") from error
+    file = TensorFile(folder / "model.safetensors")
+    linears: dict[str, BitLinear | BinaryLinear] = {}
+    for name, shape in config.layers.items():
+        weights = file.integers(f"{name}.weight", shape)
+        scale = file.floats(f"{name}.{'beta' if config.binary else 'weight_scale'}", (1,))[0]
+        try:
+            linears[name] = BinaryLinear(weights, scale) if config.binary else BitLinear(weights, scale)
+        except ValueError as error:
+            raise ValueError(f"{file.path}: {name}: {error}") from error
+    file.close()
+    return Classifier(config, linears)
 
 
 def _linear(file: TensorFile, name: str, shape: tuple[int, int], config: ModelConfig) -> BitLinear:

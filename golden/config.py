@@ -88,8 +88,8 @@ class ModelConfig:
         if fields.get("architectures") != ["BitNetForCausalLM"]:
             raise ValueError(f"architectures must be ['BitNetForCausalLM'], not {fields.get('architectures')!r}")
         quantization = _mapping(fields, "quantization_config")
-        _require_fixed(fields, _FIXED)
-        _require_fixed(quantization, _FIXED_QUANTIZATION)
+        require_fixed(fields, _FIXED)
+        require_fixed(quantization, _FIXED_QUANTIZATION)
         values: dict[str, Any] = {field.name: fields.get(field.name) for field in dataclasses.fields(cls)}
         values["rope_theta"] = _rope_theta(fields)
         values["tie_word_embeddings"] = fields.get("tie_word_embeddings", False)
@@ -123,7 +123,7 @@ def _mapping(fields: dict[str, Any], name: str) -> dict[str, Any]:
     return value
 
 
-def _require_fixed(fields: dict[str, Any], fixed: dict[str, Any]) -> None:
+def require_fixed(fields: dict[str, Any], fixed: dict[str, Any]) -> None:
     for name, only in fixed.items():
         value = fields.get(name)
         if value is not None and value != only:
@@ -136,7 +136,7 @@ def _rope_theta(fields: dict[str, Any]) -> Any:
     if fields.get("rope_parameters") is None:
         return theta
     parameters = _mapping(fields, "rope_parameters")
-    _require_fixed(parameters, {"rope_type": "default"})
+    require_fixed(parameters, {"rope_type": "default"})
     newer = parameters.get("rope_theta")
     if theta is not None and newer is not None and theta != newer:
         raise ValueError(f"rope_theta is {theta!r}, but {newer!r} in rope_parameters")

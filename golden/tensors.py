@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import safetensors
 
-from trine.golden.arrays import Float32, UInt8, require_finite
+from trine.golden.arrays import Float32, Int8, UInt8, require_finite
 
 
 def _bfloat16(data: bytes) -> Float32:
@@ -20,6 +20,7 @@ def _bfloat16(data: bytes) -> Float32:
 
 
 _READERS: dict[str, Callable[[bytes], npt.NDArray[Any]]] = {
+    "I8": lambda data: np.frombuffer(data, np.int8),
     "U8": lambda data: np.frombuffer(data, np.uint8),
     "F16": lambda data: np.frombuffer(data, "<f2").astype(np.float32),
     "BF16": _bfloat16,
@@ -30,7 +31,7 @@ _READERS: dict[str, Callable[[bytes], npt.NDArray[Any]]] = {
 class TensorFile:
     """A safetensors file read into memory: each tensor is taken once, by name, shape and kind.
 
-    Tensors of F16, BF16 and F32 become float32, exactly; those of U8 stay uint8.
+    Tensors of F16, BF16 and F32 become float32, exactly; those of I8 and U8 stay.
 
     Raises ValueError, here and in every method, in one line that begins with the path: a file that cannot be read or is
     cut short, a tensor of another type.
@@ -62,6 +63,10 @@ class TensorFile:
     def bytes(self, name: str, *shapes: tuple[int, ...]) -> UInt8:
         """Take the uint8 tensor `name`, of one of `shapes`."""
         return self._take(name, np.dtype(np.uint8), shapes)
+
+    def integers(self, name: str, *shapes: tuple[int, ...]) -> Int8:
+        """Take the int8 tensor `name`, of one of `shapes`."""
+        return self._take(name, np.dtype(np.int8), shapes)
 
     def close(self) -> None:
         """Check that every tensor has been taken: one that nobody expects is refused by name."""

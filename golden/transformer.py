@@ -13,18 +13,15 @@ activation code; the integers of a layer, given its codes, are always the same.
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from trine.golden.accumulate import AccumulatorMode
 from trine.golden.arrays import Float32, Int8, Int32, Int64, first
+from trine.golden.bitlinear import Multiply, call_multiply
 from trine.golden.checkpoint import Checkpoint
-
-# Executes, for one token, the ternary layers that share an input: (their names, codes int8 (K,)) to their sums, int32
-# (N_i,) each. Called 4 times a layer: (q, k, v), (o,), (gate, up), (down,).
-Multiply = Callable[[tuple[str, ...], Int8], Sequence[Int32]]
 
 WINDOWS_AT_ONCE = 32  # in `bits_per_character`; bounds its memory
 
@@ -50,8 +47,10 @@ class Cache:
 class Transformer:
     """A model that runs token by token, its integer layers on a device or here.
 
-    Parameters: the checkpoint; `multiply`, which executes the ternary layers of `step` and `forward` (None: golden's
-    own `accumulate`); `mode`, whose activation_bits the inputs are quantised to and by which golden adds.
+    checkpoint: the model.
+    multiply: executes the ternary layers of `step` and `forward`, 4 calls a layer and token in this order: (q, k, v),
+        (o,), (gate, up), (down,), each by its full name. None: golden's own `accumulate`.
+    mode: how golden adds, and the activation_bits that all inputs are quantised to. None: exact, 8 bits.
     """
 
     def __init__(
@@ -178,13 +177,7 @@ class Transformer:
         """`multiply` for codes (1, 1, K), its results checked."""
         if self._multiply is None:
             return self._golden(names, codes)
-        results = self._multiply(names, codes[0, 0])
-        if len(results) != len(names):
-            raise ValueError(f"multiply must return {len(names)} results for {', '.join(names)}, not {len(results)}")
-        for name, sums in zip(names, results, strict=True):
-            n = self._checkpoint.linears[name].weights.shape[0]
-            if sums.dtype != np.int32 or sums.shape != (n,):
-                raise ValueError(f"multiply must return int32 ({n},) for {name}, not {sums.dtype} {sums.shape}")
+        results = call_multiply(self._multiply, self._checkpoint.linears, names, codes[0, 0])
         return [sums[np.newaxis, np.newaxis] for sums in results]
 
     def _norm(self, name: str, x: Float32) -> Float32:
