@@ -168,6 +168,11 @@ class Configuration:
         return max(self.weight_word_bytes, self.depth, 16)
 
     @property
+    def clock_khz(self) -> int:
+        """The clock as the device reports it."""
+        return round(self.clock_mhz * 1000)
+
+    @property
     def weight_trits(self) -> int:
         """Capacity of the weight memory in trits, before any padding."""
         return self.weight_words * self.trits_per_cycle

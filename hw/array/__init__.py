@@ -1,0 +1,1 @@
+"""The ternary array: weight words and activation codes in, exact row sums out."""

@@ -1,0 +1,195 @@
+"""The output-stationary adder array.
+
+Each cycle takes one weight word (`lanes` rows x `depth` columns) and one chunk of `depth` activation codes, which all
+lanes share; a row block's sums stay in the lanes' accumulators until its last chunk, then leave in row order. There
+are no tables to build and no partial sums to store, so it is right for every N and K; a table array (array.md) needs
+half the logic and wants many rows.
+"""
+
+from amaranth.hdl import Cat, EnableInserter, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from trine.firmware.configuration import Configuration
+from trine.hw.array.accumulator import Step
+from trine.hw.array.lane import Lane
+from trine.hw.memory.loader import Loader
+
+
+class Command(data.Struct):
+    """One matrix-vector product: row_blocks * chunks weight words; both >= 1."""
+
+    row_blocks: unsigned(16)
+    chunks: unsigned(16)
+    activation_chunk: unsigned(16)
+
+
+class AdderArray(wiring.Component):
+    """Matrix-vector products with ternary weights.
+
+    Formula: results = W @ codes in the configuration's accumulator mode (golden.accumulate), row after row.
+    Throughput: a weight word a cycle; a row block takes max(chunks, beats + 1) cycles, where beats = lanes /
+    result_width, because its results leave one beat a cycle and need a cycle to be taken over. A command is taken in
+    the cycle of the last word of the one before it, so commands follow each other without a gap.
+    Latency: `latency` cycles from a row block's last word to its first result.
+    Stalls: with `results` not ready the array goes on until a further row block is complete, then it stands still.
+
+    Members
+    -------
+    start, address, bytes, partial, overflow: load the activation buffer, one byte a code, in words of one chunk
+        (see Loader); codes of a narrower configuration are the low bits.
+    commands: In, stream of Command.
+    weights: In, stream of weight words, row block after row block, chunks fastest.
+    results: Out, stream of `result_width` int32 values, lowest row first.
+    pacing: Out, 1 while the next row block may not begin because results are leaving.
+    active: Out, 1 while words of a command are still to come.
+    """
+
+    def __init__(self, configuration: Configuration):
+        self._configuration = configuration
+        depth = configuration.depth
+        bank_bytes = next(size for size in (4, 3, 2, 1) if depth % size == 0)
+        self._loader = Loader(configuration.activation_chunks, banks=depth // bank_bytes, bank_bytes=bank_bytes)
+        self._bank_bytes = bank_bytes
+        self._lanes = [Lane(configuration) for _ in range(configuration.lanes)]
+        loader = self._loader.signature.members
+        super().__init__({
+            **{name: loader[name] for name in ("start", "address", "bytes", "partial", "overflow")},
+            "commands": In(stream.Signature(Command)),
+            "weights": In(stream.Signature(data.ArrayLayout(unsigned(configuration.slice_bits), configuration.lanes))),
+            "results": Out(stream.Signature(data.ArrayLayout(signed(32), configuration.result_width))),
+            "pacing": Out(1),
+            "active": Out(1),
+        })
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a row block's last weight word to the cycle in which its first results are valid."""
+        return 1 + self._lanes[0].latency + 1
+
+    def elaborate(self, platform):
+        m = Module()
+        configuration = self._configuration
+        advance = Signal()
+
+        first, last, accept = Signal(), Signal(), Signal()
+        activation_chunk = self._control(m, advance, first, last, accept)
+        codes = self._activation_buffer(m, activation_chunk, accept, advance)
+
+        # From the word to the accumulator: one register for the word, then the lane's own stages.
+        slices = Signal(self.weights.payload.shape(), reset_less=True)
+        step = self._step(m, first, last, accept)
+        for stage in range(self._lanes[0].step_latency):
+            delayed = Signal(Step, name=f"step_{stage}")
+            with m.If(advance):
+                m.d.sync += delayed.eq(step)
+            step = delayed
+        at_accumulator = Signal(Step)
+        finished = Signal()
+        with m.If(advance):
+            m.d.sync += [slices.eq(self.weights.payload), at_accumulator.eq(step)]
+        row_done = at_accumulator.valid & at_accumulator.last
+        for stage in range(self._lanes[0].latency - self._lanes[0].step_latency):
+            delayed = Signal(name=f"row_done_{stage}")
+            with m.If(advance):
+                m.d.sync += delayed.eq(row_done)
+            row_done = delayed
+        m.d.comb += finished.eq(row_done)
+
+        totals = []
+        for index, lane in enumerate(self._lanes):
+            m.submodules[f"lane_{index}"] = EnableInserter(advance)(lane)
+            m.d.comb += [lane.slice.eq(slices[index]), lane.codes.eq(codes), lane.step.eq(at_accumulator)]
+            totals.append(lane.total)
+
+        # Finished rows move to a register of their own and leave it `result_width` at a time.
+        beats = configuration.beats_per_row_block
+        width = configuration.result_width * configuration.accumulator_bits
+        leaving = Signal(configuration.lanes * configuration.accumulator_bits, reset_less=True)
+        beats_left = Signal(range(beats + 1))
+        m.d.comb += [
+            advance.eq(~(finished & (beats_left != 0))),
+            self.results.valid.eq(beats_left != 0),
+            *(result.eq(leaving.word_select(index, configuration.accumulator_bits).as_signed())
+              for index, result in enumerate(self.results.payload)),
+        ]
+        with m.If(self.results.valid & self.results.ready):
+            m.d.sync += [leaving.eq(leaving >> width), beats_left.eq(beats_left - 1)]
+        with m.If(finished & advance):
+            m.d.sync += [leaving.eq(Cat(*totals)), beats_left.eq(beats)]
+        return m
+
+    def _control(self, m, advance, first, last, accept):
+        """Counts chunks and row blocks; returns the chunk whose codes the accepted word needs."""
+        command = Signal(Command)
+        chunk, row_block = Signal(16), Signal(16)
+        activation_chunk = Signal(16)
+        pace = Signal(range(self._configuration.beats_per_row_block + 1))
+        row_block_last = row_block == command.row_blocks - 1
+        m.d.comb += [
+            first.eq(chunk == 0),
+            last.eq(chunk == command.chunks - 1),
+            self.pacing.eq(first & (pace != 0)),
+            self.weights.ready.eq(self.active & advance & ~self.pacing),
+            accept.eq(self.weights.valid & self.weights.ready),
+            self.commands.ready.eq(~self.active | (accept & last & row_block_last)),
+        ]
+        with m.If(advance & (pace != 0)):
+            m.d.sync += pace.eq(pace - 1)
+        with m.If(accept):
+            m.d.sync += [chunk.eq(chunk + 1), activation_chunk.eq(activation_chunk + 1)]
+            with m.If(first):
+                m.d.sync += pace.eq(self._configuration.beats_per_row_block)
+            with m.If(last):
+                m.d.sync += [chunk.eq(0), activation_chunk.eq(command.activation_chunk), row_block.eq(row_block + 1)]
+                with m.If(row_block_last):
+                    m.d.sync += self.active.eq(0)
+        with m.If(self.commands.valid & self.commands.ready):
+            m.d.sync += [
+                command.eq(self.commands.payload),
+                activation_chunk.eq(self.commands.payload.activation_chunk),
+                self.active.eq(1), chunk.eq(0), row_block.eq(0),
+            ]
+        return activation_chunk
+
+    def _step(self, m, first, last, accept):
+        """What the word accepted in this cycle is to the accumulators."""
+        step = Signal(Step)
+        m.d.comb += [step.valid.eq(accept), step.first.eq(first), step.last.eq(last)]
+        mode = self._configuration.accumulator_mode
+        if mode.exact:
+            return step
+        if mode.group is None:
+            m.d.comb += [step.group_first.eq(first), step.group_last.eq(last)]
+            return step
+        steps = mode.group // self._configuration.depth
+        position = Signal(range(steps))
+        m.d.comb += [step.group_first.eq(position == 0), step.group_last.eq((position == steps - 1) | last)]
+        with m.If(accept):
+            m.d.sync += position.eq(Mux(step.group_last, 0, position + 1))
+        return step
+
+    def _activation_buffer(self, m, chunk, accept, advance):
+        """The codes of the chunk that the word accepted two cycles ago needs, registered."""
+        configuration = self._configuration
+        m.submodules.loader = loader = self._loader
+        m.d.comb += [
+            loader.start.eq(self.start), loader.address.eq(self.address),
+            loader.bytes.valid.eq(self.bytes.valid), loader.bytes.payload.eq(self.bytes.payload),
+            self.bytes.ready.eq(loader.bytes.ready),
+            self.partial.eq(loader.partial), self.overflow.eq(loader.overflow),
+        ]
+        codes = Signal(data.ArrayLayout(signed(configuration.activation_bits), configuration.depth), reset_less=True)
+        shape = data.ArrayLayout(signed(8), self._bank_bytes)
+        for index in range(configuration.depth // self._bank_bytes):
+            bank = memory.Memory(shape=shape, depth=configuration.activation_chunks, init=[])
+            m.submodules[f"activations_{index}"] = bank
+            write, read = bank.write_port(), bank.read_port()
+            m.d.comb += [
+                write.addr.eq(loader.write_address), write.data.eq(loader.write_data), write.en.eq(loader.write_bank[index]),
+                read.addr.eq(chunk), read.en.eq(accept),
+            ]
+            with m.If(advance):
+                m.d.sync += [codes[index * self._bank_bytes + byte].eq(read.data[byte])
+                             for byte in range(self._bank_bytes)]
+        return codes

@@ -1,0 +1,1 @@
+"""The framed link: receiver, transmitter and the requests between them."""

@@ -1,0 +1,284 @@
+"""Serves requests: one at a time, one response each (firmware.link says what they mean)."""
+
+import struct
+
+from amaranth.hdl import Array, Const, Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from trine.firmware.configuration import Configuration
+from trine.firmware.counters import COUNTER_NAMES, COUNTERS_FORMAT
+from trine.firmware.link import (
+    ERROR,
+    INFO_FORMAT,
+    MAXIMUM_READ_BYTES,
+    PROTOCOL_VERSION,
+    READ_FORMAT,
+    RESPONSE_BIT,
+    WRITE_FORMAT,
+    Error,
+    Region,
+    Request,
+)
+from trine.hw.link.receiver import Header
+from trine.hw.link.transmitter import Reply
+
+
+ARGUMENT_BYTES: dict[Request, int] = {
+    Request.WRITE: struct.calcsize(WRITE_FORMAT),
+    Request.READ: struct.calcsize(READ_FORMAT),
+    Request.RUN: 4,
+    Request.COMMIT: 4,
+}
+"""Payload bytes that are arguments; WRITE alone has more behind them."""
+
+
+class LoadPort(wiring.Signature):
+    """What a loadable memory offers (hw.memory.loader.Loader), seen from the controller."""
+
+    def __init__(self):
+        super().__init__({
+            "start": Out(1),
+            "address": Out(32),
+            "bytes": Out(stream.Signature(8)),
+            "partial": In(1),
+            "overflow": In(1),
+        })
+
+
+class Controller(wiring.Component):
+    """Decodes a request's payload, does what it asks, and prepares the response.
+
+    Throughput: payload bytes one a cycle; WRITE and READ move a byte a cycle.
+
+    Members
+    -------
+    request, valid, payload, release: the receiver's.
+    reply, start, reply_payload, sent: the transmitter's (`sent` is its `idle`).
+    weights, program, activations: Out, load ports.
+    result_address, result_data: the result buffer's read port.
+    runs: Out, entry addresses to the sequencer; done, fault: In, its answer.
+    counters: In. hold: Out, 1 while they must not count, because they are being read.
+    active: Out, 1 while a request is being served.
+    """
+
+    def __init__(self, configuration: Configuration, build_id: int = 0):
+        self._configuration = configuration
+        self._build_id = build_id
+        super().__init__({
+            "request": In(Header),
+            "valid": In(1),
+            "payload": In(stream.Signature(8)),
+            "release": Out(1),
+            "reply": Out(Reply),
+            "start": Out(1),
+            "reply_payload": Out(stream.Signature(8)),
+            "sent": In(1),
+            "weights": Out(LoadPort()),
+            "program": Out(LoadPort()),
+            "activations": Out(LoadPort()),
+            "result_address": Out(range(max(configuration.result_beats, 2))),
+            "result_data": In(unsigned(8 * configuration.beat_bytes)),
+            "runs": Out(stream.Signature(unsigned(32))),
+            "done": In(1),
+            "fault": In(1),
+            "counters": In(data.ArrayLayout(unsigned(64), len(COUNTER_NAMES))),
+            "hold": Out(1),
+            "active": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        configuration = self._configuration
+        image_id, retired = Signal(32), Signal(64)
+        arguments = Signal(96)  # the payload's first bytes, lowest first
+        region, address, count = arguments[0:8], arguments[32:64], arguments[64:96]
+        taken = Signal(16)  # bytes of the payload that were consumed
+        error = Signal(Error)
+        beyond = Signal()
+        opcode, length = self.request.opcode, self.request.length
+
+        def respond(size):
+            m.d.sync += [self.reply.opcode.eq(opcode | RESPONSE_BIT), self.reply.length.eq(size)]
+            m.next = "START"
+
+        def fail(code):
+            m.d.sync += [error.eq(code), self.reply.opcode.eq(ERROR), self.reply.length.eq(2)]
+            m.next = "START"
+
+        result_source = self._results(m, address)
+        load = self._load_ports(m, region, address)
+        reply_source = self._fixed_reply(m, image_id, retired, error)
+        m.d.comb += [
+            self.reply.sequence.eq(self.request.sequence),
+            self.hold.eq(self.valid & (opcode == Request.COUNTERS) & (self.request.error == 0) & (length == 0)),
+            self.runs.payload.eq(arguments[:32]),
+        ]
+        with m.FSM() as fsm:
+            with m.State("IDLE"):
+                m.d.sync += [taken.eq(0), beyond.eq(0)]
+                with m.If(self.valid & (self.request.error != 0)):
+                    fail(self.request.error)
+                with m.Elif(self.valid):
+                    with m.Switch(opcode):
+                        for request in Request:
+                            with m.Case(request):
+                                with m.If(_length_wrong(request, length)):
+                                    fail(Error.BAD_LENGTH)
+                                with m.Else():
+                                    m.next = "ARGUMENTS" if request in ARGUMENT_BYTES else "EXECUTE"
+                        with m.Default():
+                            fail(Error.UNKNOWN_OPCODE)
+            with m.State("ARGUMENTS"):
+                m.d.comb += self.payload.ready.eq(1)
+                with m.If(self.payload.valid):
+                    m.d.sync += [arguments.word_select(taken, 8).eq(self.payload.payload), taken.eq(taken + 1)]
+                    with m.Switch(opcode):
+                        for request, size in ARGUMENT_BYTES.items():
+                            with m.Case(request), m.If(taken == size - 1):
+                                m.next = "EXECUTE"
+            with m.State("EXECUTE"):
+                with m.Switch(opcode):
+                    with m.Case(Request.HELLO):
+                        respond(4)
+                    with m.Case(Request.INFO):
+                        respond(struct.calcsize(INFO_FORMAT))
+                    with m.Case(Request.COUNTERS):
+                        respond(struct.calcsize(COUNTERS_FORMAT))
+                    with m.Case(Request.ECHO):
+                        respond(length)
+                    with m.Case(Request.COMMIT):
+                        m.d.sync += image_id.eq(arguments[:32])
+                        respond(0)
+                    with m.Case(Request.WRITE):
+                        with m.If(region > Region.ACTIVATIONS):
+                            fail(Error.BAD_REGION)
+                        with m.Else():
+                            m.d.comb += load.start.eq(1)
+                            with m.If(region != Region.ACTIVATIONS):
+                                m.d.sync += image_id.eq(0)
+                            m.next = "WRITE"
+                    with m.Case(Request.READ):
+                        with m.If(region != Region.RESULTS):
+                            fail(Error.BAD_REGION)
+                        with m.Elif((count == 0) | (count > MAXIMUM_READ_BYTES // configuration.beat_bytes)):
+                            fail(Error.BAD_LENGTH)
+                        with m.Elif((address > configuration.result_beats)
+                                    | (count > configuration.result_beats - address)):
+                            fail(Error.BAD_ADDRESS)
+                        with m.Else():
+                            m.next = "READ"
+                    with m.Case(Request.RUN):
+                        with m.If(image_id == 0):
+                            fail(Error.NOT_COMMITTED)
+                        with m.Elif(arguments[:32] >= configuration.program_words):
+                            fail(Error.BAD_ADDRESS)
+                        with m.Else():
+                            m.next = "RUN"
+            with m.State("WRITE"):
+                m.d.comb += [
+                    load.bytes.valid.eq(self.payload.valid), load.bytes.payload.eq(self.payload.payload),
+                    self.payload.ready.eq(1),
+                ]
+                with m.If(self.payload.valid):
+                    m.d.sync += [taken.eq(taken + 1), beyond.eq(beyond | load.overflow)]
+                    with m.If(taken == length - 1):
+                        m.next = "WRITTEN"
+            with m.State("WRITTEN"):
+                with m.If(beyond):
+                    fail(Error.BAD_ADDRESS)
+                with m.Elif(load.partial):
+                    fail(Error.BAD_LENGTH)
+                with m.Else():
+                    respond(0)
+            with m.State("READ"):
+                m.next = "READ_FIRST"
+            with m.State("READ_FIRST"):  # the first beat is there now
+                respond((count * configuration.beat_bytes)[:16])
+            with m.State("RUN"):
+                m.d.comb += self.runs.valid.eq(1)
+                with m.If(self.runs.ready):
+                    m.next = "RUNNING"
+            with m.State("RUNNING"):
+                with m.If(self.done):
+                    m.d.sync += retired.eq(self.counters[0])
+                    with m.If(self.fault):
+                        fail(Error.FAULT)
+                    with m.Else():
+                        respond(struct.calcsize("<Q"))
+            with m.State("START"):
+                m.d.comb += self.start.eq(1)
+                m.next = "SEND"
+            with m.State("SEND"):
+                with m.If(self.reply.opcode == Request.ECHO | RESPONSE_BIT):
+                    wiring.connect(m, wiring.flipped(self.payload), wiring.flipped(self.reply_payload))
+                with m.Elif(self.reply.opcode == Request.READ | RESPONSE_BIT):
+                    m.d.comb += [self.reply_payload.valid.eq(1), self.reply_payload.payload.eq(result_source)]
+                with m.Else():
+                    m.d.comb += [self.reply_payload.valid.eq(1), self.reply_payload.payload.eq(reply_source)]
+                with m.If(self.sent):
+                    m.d.comb += self.release.eq(1)
+                    m.next = "IDLE"
+        m.d.comb += self.active.eq(~fsm.ongoing("IDLE"))
+        return m
+
+    def _load_ports(self, m, region, address):
+        """One load port that stands for the region's own."""
+        load = LoadPort().create()
+        ports = {Region.WEIGHTS: self.weights, Region.PROGRAM: self.program, Region.ACTIVATIONS: self.activations}
+        for index, port in ports.items():
+            m.d.comb += [
+                port.address.eq(address), port.bytes.payload.eq(load.bytes.payload),
+                port.start.eq(load.start & (region == index)), port.bytes.valid.eq(load.bytes.valid & (region == index)),
+            ]
+            with m.If(region == index):
+                m.d.comb += [load.partial.eq(port.partial), load.overflow.eq(port.overflow)]
+        return load
+
+    def _fixed_reply(self, m, image_id, retired, error):
+        """The byte of a short response that is to be sent next."""
+        configuration = self._configuration
+        position = Signal(6)
+        with m.If(self.start):
+            m.d.sync += position.eq(0)
+        with m.Elif(self.reply_payload.ready):
+            m.d.sync += position.eq(position + 1)
+        info = struct.pack(INFO_FORMAT, PROTOCOL_VERSION, configuration.maximum_payload, configuration.lanes,
+                           configuration.depth, configuration.configuration_hash, self._build_id, 0,
+                           configuration.clock_khz)
+        known = [Const(byte, 8) for byte in info]
+        known[24:28] = [image_id.word_select(index, 8) for index in range(4)]
+        byte = Signal(8)
+        with m.Switch(self.reply.opcode):
+            with m.Case(ERROR):
+                m.d.comb += byte.eq(Mux(position == 0, error, self.request.opcode))
+            with m.Case(Request.COUNTERS | RESPONSE_BIT):
+                m.d.comb += byte.eq(self.counters.as_value().word_select(position, 8))
+            with m.Case(Request.RUN | RESPONSE_BIT):
+                m.d.comb += byte.eq(retired.word_select(position[:3], 8))
+            with m.Default():  # HELLO is the beginning of INFO
+                m.d.comb += byte.eq(Array(known)[position])
+        return byte
+
+    def _results(self, m, address):
+        """The byte of the result buffer that is to be sent next; the beat after the current one is always ahead."""
+        beat = Signal(8 * self._configuration.beat_bytes)
+        byte = Signal(range(self._configuration.beat_bytes))
+        with m.If(self.start):
+            m.d.sync += [beat.eq(self.result_data), byte.eq(0), self.result_address.eq(self.result_address + 1)]
+        with m.Elif(self.active & self.sent):
+            m.d.sync += self.result_address.eq(address)
+        with m.Elif(self.reply_payload.ready & self.reply_payload.valid):
+            m.d.sync += [beat.eq(beat >> 8), byte.eq(byte + 1)]
+            with m.If(byte == self._configuration.beat_bytes - 1):
+                m.d.sync += [beat.eq(self.result_data), byte.eq(0), self.result_address.eq(self.result_address + 1)]
+        return beat[:8]
+
+
+def _length_wrong(request: Request, length):
+    """Whether a request of that kind cannot have a payload of that length."""
+    if request is Request.ECHO:
+        return Const(0)
+    if request is Request.WRITE:
+        return length <= ARGUMENT_BYTES[request]
+    return length != ARGUMENT_BYTES.get(request, 0)

@@ -1,0 +1,1 @@
+"""Memories: loading them byte by byte, and reading them as streams."""

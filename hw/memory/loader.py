@@ -1,0 +1,75 @@
+"""Bytes from the link into the words of a memory.
+
+Every memory that the host writes has one of these in front of it, so that they all are written the same way: whole
+words, at ascending addresses, one byte a cycle.
+"""
+
+from amaranth.hdl import Module, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+
+class Loader(wiring.Component):
+    """Assembles words of `banks` x `bank_bytes` bytes and writes them bank by bank.
+
+    Byte b of a word belongs to bank b // bank_bytes, byte b % bank_bytes of it. A bank is written in the cycle after
+    its last byte came; the bytes of a word that is never completed are dropped by the next `start`, though banks that
+    were complete have been written.
+    Throughput: one byte a cycle; `bytes.ready` is always 1.
+
+    Parameters
+    ----------
+    words: words of the memory. banks, bank_bytes: geometry of a word, each >= 1.
+
+    Members
+    -------
+    start: In, begin a load at `address`; bytes may follow from the next cycle on.
+    address: In(32), word address of the first word.
+    bytes: In, stream of bytes.
+    partial: Out, 1 while a word is begun and not complete.
+    overflow: Out, 1 once the next byte would lie beyond the memory; such bytes are dropped.
+    write_bank, write_address, write_data: Out, the write port: one bit a bank.
+    """
+
+    def __init__(self, words: int, banks: int, bank_bytes: int):
+        self._words, self._banks, self._bank_bytes = words, banks, bank_bytes
+        super().__init__({
+            "start": In(1),
+            "address": In(32),
+            "bytes": In(stream.Signature(8)),
+            "partial": Out(1),
+            "overflow": Out(1),
+            "write_bank": Out(unsigned(banks)),
+            "write_address": Out(range(max(words, 2))),
+            "write_data": Out(unsigned(8 * bank_bytes)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        word = Signal(range(self._words + 1))
+        bank = Signal(unsigned(self._banks), init=1)
+        byte = Signal(range(self._bank_bytes))
+        last_byte = byte == self._bank_bytes - 1
+        accepted = self.bytes.valid & ~self.overflow
+
+        m.d.comb += [
+            self.bytes.ready.eq(1),
+            self.overflow.eq(word >= self._words),
+            self.partial.eq((byte != 0) | ~bank[0]),
+        ]
+        m.d.sync += self.write_bank.eq(0)
+        with m.If(accepted):
+            shifted = (self.bytes.payload << (8 * (self._bank_bytes - 1))) | (self.write_data >> 8)
+            m.d.sync += [self.write_data.eq(shifted), self.write_address.eq(word), byte.eq(byte + 1)]
+            with m.If(last_byte):
+                m.d.sync += [self.write_bank.eq(bank), byte.eq(0), bank.eq(bank.rotate_left(1))]
+                with m.If(bank[-1]):
+                    m.d.sync += word.eq(word + 1)
+        with m.If(self.start):
+            out_of_range = self.address >= self._words
+            m.d.sync += [byte.eq(0), bank.eq(1)]
+            with m.If(out_of_range):
+                m.d.sync += word.eq(self._words)
+            with m.Else():
+                m.d.sync += word.eq(self.address)
+        return m

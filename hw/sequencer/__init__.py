@@ -1,0 +1,1 @@
+"""What makes the parts of the accelerator work together: programs and counters."""
