@@ -75,12 +75,13 @@ class Classifier(nn.Module):
     def __init__(self, quantiser: str) -> None:
         super().__init__()
         linear = {"b1.58": TernaryLinear, "bitnet": BinaryLinear}[quantiser]
-        for name, (outputs, inputs) in LAYERS.items():
-            self.add_module(name, linear(inputs, outputs, bias=False))
+        self.layers = nn.ModuleDict(
+            {name: linear(inputs, outputs, bias=False) for name, (outputs, inputs) in LAYERS.items()}
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 64) pixels to (B, 10) logits."""
-        return cast(Tensor, self.output(functional.relu(self.hidden(images))))
+        return cast(Tensor, self.layers["output"](functional.relu(self.layers["hidden"](images))))
 
 
 def split() -> tuple[Images, Images, Images, Images]:
@@ -122,7 +123,7 @@ def tensors(classifier: Classifier, quantiser: str) -> dict[str, npt.NDArray[Any
     """What model.safetensors holds: int8 weights (N, K) and one float32 scale a layer."""
     found: dict[str, npt.NDArray[Any]] = {}
     for name in LAYERS:
-        weight = classifier.get_submodule(name).get_parameter("weight").detach()
+        weight = classifier.layers[name].get_parameter("weight").detach()
         if quantiser == "b1.58":
             integers, scale, key = ternary(weight), weight_scale(weight), f"{name}.weight_scale"
         else:
@@ -171,7 +172,7 @@ def main() -> int:
     """Train both classifiers, export them and the test split, and evaluate what was written."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("models", type=Path, help="the folder to write digits-ternary, digits-binary and digits into")
-    parser.add_argument("--epochs", type=int, default=200)
+    parser.add_argument("--epochs", type=int, default=400)
     options = parser.parse_args()
     if options.epochs < 1:
         parser.error(f"--epochs must be at least 1, not {options.epochs}")

@@ -62,8 +62,9 @@ class AdderTree(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        width = self._activation_bits
         values = [
-            Cat(bit & trit.nonzero for bit in code ^ trit.negative.replicate(self._activation_bits)).as_signed()
+            ((code.as_unsigned() ^ trit.negative.replicate(width)) & trit.nonzero.replicate(width)).as_signed()
             for code, trit in zip(self.codes, self.trits, strict=True)
         ]
         carries = [trit.negative for trit in self.trits]
