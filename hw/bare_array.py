@@ -1,0 +1,91 @@
+"""A bare array: array, weight memory and result buffer behind a handful of pins, for comparing arrays.
+
+There is no link, no program and no counter, so that what is routed is the engine alone: `engine_lut` of a report
+(docs/reference.md). It is the same AdderArray and WeightMemory as in an Accelerator, and can be driven: it computes.
+"""
+
+from amaranth.hdl import Array, Cat, Module, Signal
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from trine.firmware.configuration import Configuration
+from trine.hw.array.adder_array import AdderArray, Command
+from trine.hw.memory.result_buffer import ResultBuffer
+from trine.hw.memory.weight_memory import WeightMemory
+
+
+class Target(enum.Enum, shape=2):
+    """What the bytes on `i` are for."""
+
+    WEIGHTS = 0
+    ACTIVATIONS = 1
+    COMMAND = 2
+    """six bytes: row_blocks u16, chunks u16, activation_chunk u16; starts a product with the weights from word 0"""
+    RESULTS = 3
+    """none: `o` gives the result buffer's bytes, int32 little-endian"""
+
+
+class BareArray(wiring.Component):
+    """The array of a configuration with its weight memory.
+
+    Members
+    -------
+    target: In, a Target. start: In, begin at the target's first word, byte or beat, with the next cycle.
+    i: In, bytes to the target. o: Out, bytes of results. busy: Out, 1 while a product is under way.
+    """
+
+    target: In(Target)
+    start: In(1)
+    i: In(stream.Signature(8))
+    o: Out(stream.Signature(8))
+    busy: Out(1)
+
+    def __init__(self, configuration: Configuration):
+        self._configuration = configuration
+        super().__init__()
+
+    def elaborate(self, platform):
+        m = Module()
+        c = self._configuration
+        m.submodules.weights = weights = WeightMemory(c.weight_words, c.lanes, c.slice_bits)
+        m.submodules.array = array = AdderArray(c)
+        m.submodules.results = results = ResultBuffer(c.result_beats, c.result_width, c.beats_per_row_block)
+        connect(m, weights.weights, array.weights)
+        connect(m, array.results, results.results)
+
+        for target, memory in ((Target.WEIGHTS, weights), (Target.ACTIVATIONS, array)):
+            m.d.comb += [
+                memory.start.eq(self.start & (self.target == target)),
+                memory.bytes.payload.eq(self.i.payload), memory.bytes.valid.eq(self.i.valid & (self.target == target)),
+            ]
+
+        # A command goes to array, weight memory and result buffer at once, when all three are free.
+        command = data.View(Command, Signal(48, name="command"))
+        taken = Signal(range(7))
+        ready = array.commands.ready & weights.fetches.ready & results.stores.ready
+        issue = (taken == 6) & ready
+        m.d.comb += [
+            array.commands.payload.eq(command), array.commands.valid.eq(issue),
+            weights.fetches.payload.row_blocks.eq(command.row_blocks),
+            weights.fetches.payload.chunks.eq(command.chunks), weights.fetches.valid.eq(issue),
+            results.stores.payload.row_blocks.eq(command.row_blocks), results.stores.valid.eq(issue),
+            self.i.ready.eq((self.target != Target.COMMAND) | (taken != 6)),
+            self.busy.eq(results.busy | (taken == 6)),
+        ]
+        with m.If(self.start | issue):
+            m.d.sync += taken.eq(0)
+        with m.Elif(self.i.valid & self.i.ready & (self.target == Target.COMMAND)):
+            m.d.sync += [command.eq(Cat(command.as_value()[8:], self.i.payload)), taken.eq(taken + 1)]
+
+        byte = Signal(range(c.beat_bytes))
+        fresh = Signal()  # the beat at the address is on the read port
+        beat_bytes = Array(results.data.as_value().word_select(index, 8) for index in range(c.beat_bytes))
+        m.d.comb += [self.o.payload.eq(beat_bytes[byte]), self.o.valid.eq(fresh & (self.target == Target.RESULTS))]
+        m.d.sync += fresh.eq(1)
+        with m.If(self.start):
+            m.d.sync += [results.address.eq(0), byte.eq(0), fresh.eq(0)]
+        with m.Elif(self.o.valid & self.o.ready):
+            m.d.sync += byte.eq(byte + 1)
+            with m.If(byte == c.beat_bytes - 1):
+                m.d.sync += [results.address.eq(results.address + 1), byte.eq(0), fresh.eq(0)]
+        return m
