@@ -1,0 +1,123 @@
+"""The requests that load an image and execute its layers, and the results in their responses.
+
+A *message* is a request's opcode and payload; framing, sequence numbers and retries are the host's. All messages of
+one function may be sent before the first response is awaited: the device executes them in order.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from trine.firmware.configuration import Configuration
+from trine.firmware.image import Image
+from trine.firmware.instructions import INSTRUCTION_BYTES
+from trine.firmware.layout import count_chunks
+from trine.firmware.link import MAXIMUM_READ_BYTES, READ_FORMAT, WRITE_FORMAT, Region, Request
+from trine.firmware.plan import RequestPlan, Tile
+from trine.golden.arrays import Int8, Int32, first
+
+Message = tuple[Request, bytes]
+
+
+class TrafficError(ValueError):
+    """Codes or responses that do not suit a request; the message says which and why."""
+
+
+def word_bytes(region: Region, configuration: Configuration) -> int:
+    """Bytes of one word of a region on the link."""
+    return {
+        Region.WEIGHTS: configuration.weight_word_bytes,
+        Region.PROGRAM: INSTRUCTION_BYTES,
+        Region.ACTIVATIONS: configuration.depth,
+        Region.RESULTS: configuration.beat_bytes,
+    }[region]
+
+
+def region_words(region: Region, configuration: Configuration) -> int:
+    """Words of a region."""
+    return {
+        Region.WEIGHTS: configuration.weight_words,
+        Region.PROGRAM: configuration.program_words,
+        Region.ACTIVATIONS: configuration.activation_chunks,
+        Region.RESULTS: configuration.result_beats,
+    }[region]
+
+
+def write_messages(region: Region, address: int, data: bytes, configuration: Configuration) -> Iterator[Message]:
+    """WRITEs of `data`, whole words of `region`, from word `address` on, as many a payload as the device takes."""
+    size = word_bytes(region, configuration)
+    room = (configuration.maximum_payload - struct.calcsize(WRITE_FORMAT)) // size * size
+    for start in range(0, len(data), room):
+        head = struct.pack(WRITE_FORMAT, region, address + start // size)
+        yield Request.WRITE, head + data[start : start + room]
+
+
+def load_messages(image: Image, configuration: Configuration) -> Iterator[Message]:
+    """What makes `image` resident: its weights, its program, and the COMMIT that allows it to be run."""
+    yield from write_messages(Region.WEIGHTS, 0, image.weights, configuration)
+    yield from write_messages(Region.PROGRAM, 0, image.program, configuration)
+    yield Request.COMMIT, struct.pack("<I", image.image_id)
+
+
+def request_messages(plan: RequestPlan, codes: Int8, configuration: Configuration) -> list[Message]:
+    """What executes `plan` on `codes` int8 (plan.columns,): for each tile WRITEs, a RUN and READs.
+
+    Raises TrafficError for another type or shape, and a code outside the configuration's accumulator mode.
+    """
+    if codes.dtype != np.int8 or codes.shape != (plan.columns,):
+        raise TrafficError(f"{', '.join(plan.layers)}: codes must be int8 ({plan.columns},), "
+                           f"not {codes.dtype} {codes.shape}")
+    least, most = configuration.accumulator_mode.code_range
+    refused = (codes < least) | (codes > most)
+    if refused.any():
+        (column,) = first(refused)
+        raise TrafficError(f"{', '.join(plan.layers)}: codes must be {least} to {most}, "
+                           f"but codes[{column}] is {codes[column]}")
+    return [message for tile in plan.tiles for message in _tile_messages(tile, codes, configuration)]
+
+
+def request_results(plan: RequestPlan, responses: Sequence[bytes], configuration: Configuration) -> list[Int32]:
+    """The results int32 (N,) of each layer, from the payloads of the responses to `request_messages`, in their order.
+
+    Rows that the image does not hold are 0, so that the results of several loads add up. Raises TrafficError if the
+    responses are not as many, or a READ's not as long, as they should be.
+    """
+    results = [np.zeros(rows, np.int32) for rows in plan.rows]
+    left = list(responses)
+    for tile in plan.tiles:
+        reads = list(_read_beats(tile, configuration))
+        del left[: _count_writes(tile, configuration) + 1]
+        payloads, left = left[: len(reads)], left[len(reads) :]
+        values = b"".join(payloads)
+        if len(values) != tile.beats * configuration.beat_bytes:
+            raise TrafficError(f"{', '.join(plan.layers)}: {len(values)} bytes of results came, "
+                               f"not {tile.beats * configuration.beat_bytes}")
+        for output in tile.outputs:
+            start = (output.first_beat - tile.first_beat) * configuration.result_width
+            rows = np.frombuffer(values, "<i4", output.rows, 4 * start)
+            results[output.layer_index][output.first_row : output.first_row + output.rows] += rows
+    if left:
+        raise TrafficError(f"{', '.join(plan.layers)}: {len(left)} responses are too many")
+    return results
+
+
+def _tile_messages(tile: Tile, codes: Int8, configuration: Configuration) -> Iterator[Message]:
+    padded = np.zeros(count_chunks(tile.columns, configuration) * configuration.depth, np.int8)
+    padded[: tile.columns] = codes[tile.first_column : tile.first_column + tile.columns]
+    yield from write_messages(Region.ACTIVATIONS, 0, padded.tobytes(), configuration)
+    yield Request.RUN, struct.pack("<I", tile.entry)
+    for beat, count in _read_beats(tile, configuration):
+        yield Request.READ, struct.pack(READ_FORMAT, Region.RESULTS, beat, count)
+
+
+def _read_beats(tile: Tile, configuration: Configuration) -> Iterator[tuple[int, int]]:
+    """(first beat, beats) of each READ of a tile's results."""
+    most = MAXIMUM_READ_BYTES // configuration.beat_bytes
+    for start in range(0, tile.beats, most):
+        yield tile.first_beat + start, min(most, tile.beats - start)
+
+
+def _count_writes(tile: Tile, configuration: Configuration) -> int:
+    room = (configuration.maximum_payload - struct.calcsize(WRITE_FORMAT)) // configuration.depth
+    return -(-count_chunks(tile.columns, configuration) // room)
