@@ -106,7 +106,7 @@ def train(quantiser: str, images: Images, labels: Images, epochs: int) -> Classi
     classifier = Classifier(quantiser)
     pixels, digits = torch.from_numpy(images).float(), torch.from_numpy(labels).long()
     batches = len(pixels) // 64
-    optimiser = torch.optim.AdamW(classifier.parameters(), lr=0.01, weight_decay=0.0)
+    optimiser = torch.optim.AdamW(classifier.parameters(), lr=3e-3, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * batches)
     for _ in range(epochs):
         for chosen in torch.randperm(len(pixels), generator=generator)[: batches * 64].view(batches, 64):
