@@ -1,0 +1,90 @@
+"""What the subcommands share: options, names of presets and configurations, progress, and output."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from trine.firmware.configuration import Configuration, load_configuration
+from trine.firmware.presets import find_preset
+from trine.host.errors import UsageError, bad_input
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PIPE_WIDTH = 110
+"""Columns of a table where there is no terminal to ask."""
+
+Report = Callable[[str, float], None]
+"""How long work tells how far it is: (what it does now, how much of it is done, 0 to 1)."""
+
+
+def json_option(function: F) -> F:
+    """`--json`: one JSON object on standard output and nothing else there."""
+    return click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")(function)
+
+
+def config_option(function: F) -> F:
+    """`--config FILE`: a user's own device instead of a preset."""
+    return click.option("--config", type=click.Path(path_type=Path), metavar="FILE",
+                        help="A configuration of your own (TOML) instead of a preset.")(function)
+
+
+def device_option(default: str) -> Callable[[F], F]:
+    """`--device NAME`."""
+    return click.option("--device", default=default, show_default=True, metavar="DEVICE",
+                        help="sim or golden, with :PRESET or :FILE.toml after it.")
+
+
+def device_name(device: str, config: Path | None) -> str:
+    """The device's name with `--config` taken into it; UsageError if it names a preset already."""
+    if config is None:
+        return device
+    if ":" in device:
+        raise UsageError(f"--config {config} and --device {device} both say which configuration; leave one out")
+    return f"{device}:{config}"
+
+
+def configuration(preset: str | None, config: Path | None) -> Configuration:
+    """The configuration that a preset's name or a file says; UsageError unless it is exactly one of them."""
+    if (preset is None) == (config is None):
+        raise UsageError("name one preset, or give a file with --config")
+    with bad_input():
+        return find_preset(preset) if config is None else load_configuration(config)  # type: ignore[arg-type]
+
+
+def console() -> Console:
+    """Where results are printed: standard output, in columns that a pipe has too."""
+    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+
+
+def print_json(figures: Mapping[str, Any]) -> None:
+    """`figures` as JSON on standard output."""
+    print(json.dumps(figures, indent=2))
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Report]:
+    """A progress bar on standard error: yields the function that moves it.
+
+    Without a terminal there, each new step is a line instead, so that a log shows what took its time.
+    """
+    if not sys.stderr.isatty():
+        seen: set[str] = set()
+
+        def say(step: str, _: float) -> None:
+            if step not in seen:
+                seen.add(step)
+                print(f"{title}: {step}", file=sys.stderr, flush=True)
+
+        yield say
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(title, total=1.0)
+        yield lambda step, done: bars.update(task, description=f"{title}: {step}", completed=done)

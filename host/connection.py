@@ -1,0 +1,146 @@
+"""Requests and responses over a transport: pipelined, checked, retried.
+
+All frames of an exchange are written before the first response is read, so that it costs one round trip however many
+they are. Every request is idempotent (link.py), so after a fault of the link the whole exchange is simply done again;
+between the two stands a resynchronisation, which reads away whatever the fault left behind until the answer to a fresh
+HELLO comes. What the device refuses is not retried: it would be refused again.
+"""
+
+import time
+from collections.abc import Sequence
+
+from trine.firmware.link import (
+    CRC_BYTES,
+    ERROR,
+    ERROR_MEANING,
+    HEADER_BYTES,
+    RESPONSE_BIT,
+    Error,
+    Frame,
+    LinkError,
+    Request,
+    check_crc,
+    decode_header,
+)
+from trine.host.errors import DeviceError
+from trine.host.transport import Transport
+
+ATTEMPTS = 3
+"""How often an exchange is tried before the link is given up."""
+GREETINGS = 6
+"""How many HELLOs a resynchronisation sends, each to a device that may still wait for the rest of a lost frame."""
+STRAY_BYTES = 1 << 18
+"""How much a resynchronisation reads away after one HELLO: more than any exchange can have left behind."""
+
+_TRANSIENT = (Error.NO_SYNC, Error.BAD_CRC, Error.TIMEOUT)
+
+
+class Connection:
+    """The host's end of the link.
+
+    timeout: seconds that any one response may take, unless an exchange says otherwise (> 0).
+    """
+
+    def __init__(self, transport: Transport, timeout: float = 10.0) -> None:
+        self._transport = transport
+        self._timeout = timeout
+        self._sequence = 0
+        self.faults = 0
+        """Faults of the link so far, each of which was followed by a resynchronisation."""
+
+    def exchange(self, requests: Sequence[tuple[Request, bytes]], timeout: float | None = None) -> list[bytes]:
+        """The responses' payloads to `requests`, in order: one round trip.
+
+        timeout: seconds that each response may take. Raises DeviceError if the device refuses a request, which does not
+        keep it from executing the others, and if the link fails three times over.
+        """
+        limit = self._timeout if timeout is None else timeout
+        fault: Exception | None = None
+        for _ in range(ATTEMPTS):
+            try:
+                if fault is not None:
+                    self.resynchronise()
+                return self._once(requests, limit)
+            except (LinkError, TimeoutError) as error:
+                self.faults += 1
+                fault = error
+            except OSError as error:
+                raise DeviceError(f"the device is gone: {error.strerror or error}") from error
+        names = ", ".join(dict.fromkeys(request.name for request, _ in requests))
+        raise DeviceError(f"no good answer to {names} in {ATTEMPTS} attempts: {fault}; check the cable and the device")
+
+    def resynchronise(self) -> bytes:
+        """Greet the device and read away everything before its answer; returns the answer's payload.
+
+        Raises TimeoutError or LinkError if no answer comes to several greetings, OSError if the device is gone.
+        """
+        fault: Exception = TimeoutError("the device does not answer")
+        for _ in range(GREETINGS):
+            sequence = self._next()
+            self._transport.write(Frame(Request.HELLO, sequence).encode())
+            try:
+                return self._find(Request.HELLO | RESPONSE_BIT, sequence)
+            except (TimeoutError, LinkError) as error:
+                fault = error
+        raise fault
+
+    def close(self) -> None:
+        """Let go of the device."""
+        self._transport.close()
+
+    def _once(self, requests: Sequence[tuple[Request, bytes]], limit: float) -> list[bytes]:
+        frames = [Frame(request, self._next(), payload) for request, payload in requests]
+        self._transport.write(b"".join(frame.encode() for frame in frames))
+        payloads, refusal = [], None
+        for frame in frames:
+            answer = self._read(limit)
+            if answer.opcode == ERROR:
+                refusal = refusal or self._refusal(frame, answer)
+            elif answer.opcode != frame.opcode | RESPONSE_BIT or answer.sequence != frame.sequence:
+                raise LinkError(f"response {answer.opcode:#04x} number {answer.sequence} came, not "
+                                f"{frame.opcode | RESPONSE_BIT:#04x} number {frame.sequence}")
+            payloads.append(answer.payload)
+        if refusal is not None:
+            raise refusal
+        return payloads
+
+    def _refusal(self, frame: Frame, answer: Frame) -> DeviceError:
+        """Why `frame` was not served; raises LinkError instead where trying again may help."""
+        if len(answer.payload) != 2 or answer.payload[0] not in set(Error):
+            raise LinkError(f"an error response that says {answer.payload.hex() or 'nothing'}")
+        error = Error(answer.payload[0])
+        if error in _TRANSIENT or answer.sequence != frame.sequence:
+            raise LinkError(f"the device reports {error.name}: {ERROR_MEANING[error]}")
+        name = Request(frame.opcode).name
+        return DeviceError(f"the device refuses {name}: {error.name}: {ERROR_MEANING[error]}")
+
+    def _read(self, limit: float) -> Frame:
+        deadline = time.monotonic() + limit
+        header = self._transport.read_exact(HEADER_BYTES, limit)
+        return self._rest(header, deadline)
+
+    def _rest(self, header: bytes, deadline: float) -> Frame:
+        opcode, sequence, length = decode_header(header)
+        body = self._transport.read_exact(length + CRC_BYTES, max(0.0, deadline - time.monotonic()))
+        check_crc(header, body[:length], body[length:])
+        return Frame(opcode, sequence, body[:length])
+
+    def _find(self, opcode: int, sequence: int) -> bytes:
+        """The payload of that response; frames and garbage before it are dropped."""
+        deadline = time.monotonic() + self._timeout
+        window = self._transport.read_exact(HEADER_BYTES, self._timeout)
+        for _ in range(STRAY_BYTES):
+            left = max(0.0, deadline - time.monotonic())
+            try:
+                frame = self._rest(window, deadline)
+            except LinkError:
+                window = window[1:] + self._transport.read_exact(1, left)
+                continue
+            if (frame.opcode, frame.sequence) == (opcode, sequence):
+                return frame.payload
+            window = self._transport.read_exact(HEADER_BYTES, left)
+        raise LinkError(f"{STRAY_BYTES} bytes came, and no answer to HELLO among them")
+
+    def _next(self) -> int:
+        self._sequence = self._sequence % 255 + 1  # never 0, which errors without a request carry
+        return self._sequence

@@ -1,0 +1,257 @@
+"""A device: what answers the link protocol, whether it is a board, a simulation or the functional machine.
+
+    with open_device("golden:ulx3s_85f") as device:
+        device.load(image)
+        y = device.linear("model.layers.0.mlp.down_proj", x)
+
+Everything that goes wrong is a `TrineError` with one line that says what. Wrong input is refused before anything is
+sent; faults of the link are repaired and retried within limits (connection.py); nothing waits for ever.
+"""
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from types import TracebackType
+from typing import Self, cast
+
+import numpy as np
+
+from trine.firmware.configuration import Configuration
+from trine.firmware.counters import Counters, decode_counters
+from trine.firmware.image import Image
+from trine.firmware.link import INFO_FORMAT, PROTOCOL_VERSION, LinkError, Request
+from trine.firmware.plan import RequestPlan, Tile
+from trine.firmware.traffic import Message, TrafficError, load_messages, request_messages, request_results
+from trine.golden.arrays import Float32, Int8, Int32
+from trine.host.compiled import Linear, apply_linear, restore_model
+from trine.host.connection import Connection
+from trine.host.errors import DeviceError, UsageError
+from trine.host.transport import Transport
+
+FRAMES_AT_ONCE = 64
+"""Frames of a load that are written before their responses are read; bounds what the operating system must buffer."""
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a device says it is; see link.py for the fields. image_id is 0 if it holds no image."""
+
+    version: int
+    maximum_payload: int
+    lanes: int
+    depth: int
+    configuration_hash: int
+    build_id: int
+    image_id: int
+    clock_khz: int
+
+
+@dataclass(frozen=True, eq=False)
+class TileRun:
+    """One program's run: the rows of each layer that it computed and, elsewhere, zeros; and when it was done.
+
+    results: int32 (N_i,) per layer of the request. cycle: the device's cycle counter when the last result was written.
+    """
+
+    tile: Tile
+    results: tuple[Int32, ...]
+    cycle: int
+
+
+@dataclass(frozen=True, eq=False)
+class Execution:
+    """One request, executed.
+
+    runs: its tiles in order. results: their sum, int32 (N_i,) per layer. counters: what the request added to them, the
+    link's cycles included.
+    """
+
+    runs: tuple[TileRun, ...]
+    results: tuple[Int32, ...]
+    counters: Counters
+
+
+class Device:
+    """A device of a known configuration at the other end of a transport.
+
+    timeout: seconds that one response may take.
+
+    Raises DeviceError, here and in every method: the device does not answer or is not of this configuration.
+    """
+
+    def __init__(self, transport: Transport, configuration: Configuration, timeout: float = 10.0) -> None:
+        self._connection = Connection(transport, timeout)
+        self._configuration = configuration
+        self._image: Image | None = None
+        try:
+            self.hello()
+            found = self.info()
+            if found.configuration_hash != configuration.configuration_hash:
+                raise DeviceError(f"the device has {found.lanes} lanes x {found.depth} columns, and another "
+                                  f"configuration ({found.configuration_hash:016x}) than {configuration.name} "
+                                  f"({configuration.configuration_hash:016x}); open it with its own")
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def configuration(self) -> Configuration:
+        """What the device is."""
+        return self._configuration
+
+    @property
+    def image(self) -> Image:
+        """The image that it executes; UsageError if none was loaded."""
+        if self._image is None:
+            raise UsageError("no image is loaded; call load(image) first")
+        return self._image
+
+    @property
+    def link_faults(self) -> int:
+        """Faults of the link that were repaired since the device was opened."""
+        return self._connection.faults
+
+    def hello(self) -> None:
+        """Greet the device and resynchronise; DeviceError if it does not answer or speaks another protocol."""
+        try:
+            payload = self._connection.resynchronise()
+        except (OSError, LinkError) as error:
+            raise DeviceError(f"no answer to HELLO: {error}; check that the device is connected and on") from error
+        version = struct.unpack("<HH", payload)[0] if len(payload) == 4 else None
+        if version != PROTOCOL_VERSION:
+            raise DeviceError(f"the device speaks version {version} of the protocol, not {PROTOCOL_VERSION}; "
+                              "build its bitstream with this version of trine")
+
+    def info(self) -> Info:
+        """What the device is, and which image it holds."""
+        (payload,) = self._connection.exchange([(Request.INFO, b"")])
+        if len(payload) != struct.calcsize(INFO_FORMAT):
+            raise DeviceError(f"INFO has {struct.calcsize(INFO_FORMAT)} bytes, not {len(payload)}")
+        return Info(*struct.unpack(INFO_FORMAT, payload))
+
+    def load(self, image: Image, progress: Callable[[float], None] | None = None, *, force: bool = False) -> None:
+        """Make `image` resident, unless the device says that it holds it already.
+
+        progress: told how much is done, 0 to 1. force: load it even then. Raises UsageError for an image of another
+        configuration; after a DeviceError no image is loaded.
+        """
+        if image.configuration_hash != self._configuration.configuration_hash:
+            raise UsageError(f"the image is for another configuration ({image.configuration_name}) than this device's "
+                             f"({self._configuration.name}); compile the model for it")
+        self._image = None
+        self.__dict__.pop("_linears", None)
+        if force or self.info().image_id != image.image_id:
+            messages = list(load_messages(image, self._configuration))
+            for start in range(0, len(messages), FRAMES_AT_ONCE):
+                self._connection.exchange(messages[start : start + FRAMES_AT_ONCE])
+                if progress is not None:
+                    progress(min(1.0, (start + FRAMES_AT_ONCE) / len(messages)))
+        self._image = image
+
+    def execute(self, plan: RequestPlan, codes: Int8) -> Execution:
+        """Run one request of the loaded image on `codes` int8 (plan.columns,): one round trip.
+
+        The counters are read before and after in the same round trip. Raises UsageError for another type or shape and
+        for a code that the configuration's accumulator mode does not admit.
+        """
+        parts = [replace(plan, tiles=(tile,)) for tile in self._known(plan).tiles]
+        try:
+            batches = [request_messages(part, codes, self._configuration) for part in parts]
+        except (TrafficError, AttributeError) as error:
+            raise UsageError(str(error)) from error
+        snapshot: Message = (Request.COUNTERS, b"")
+        messages = [snapshot, *(message for batch in batches for message in batch), snapshot]
+        first, *payloads, last = self._connection.exchange(messages)
+        left = iter(payloads)
+        runs = tuple(self._tile_run(part, batch, [next(left) for _ in batch])
+                     for part, batch in zip(parts, batches, strict=True))
+        results = tuple(sum(run.results[i] for run in runs) + np.zeros(rows, np.int32)
+                        for i, rows in enumerate(plan.rows))
+        return Execution(runs, results, self._decode_counters(last) - self._decode_counters(first))
+
+    def run_request(self, plan: RequestPlan, codes: Int8) -> list[Int32]:
+        """The results int32 (N_i,) of each layer of a request on `codes` int8 (plan.columns,)."""
+        return list(self.execute(plan, codes).results)
+
+    def linear(self, layer: str, x: Int8 | Float32) -> Int32 | Float32:
+        """One layer of the loaded image on vectors x (..., K), one after another: results (..., N).
+
+        int8 x are activation codes, and the results its int32 sums. float32 x is quantised as the layer's model
+        does, and its results are rescaled to float32. Raises UsageError for another type or shape, NaN or infinity, a
+        code that the configuration does not admit, a layer that the image does not have, and float32 for an image of a
+        single layer, which has no scales.
+        """
+        plan = next((plan for plan in self.image.requests if layer in plan.layers), None)
+        if plan is None:
+            known = ", ".join(name for plan in self.image.requests for name in plan.layers)
+            raise UsageError(f"{self.image.name}: no layer {layer!r}; its layers are {known}")
+        if not isinstance(x, np.ndarray) or x.dtype not in (np.int8, np.float32):
+            found = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
+            raise UsageError(f"{layer}: x must be an array of int8 codes or of float32, not {found}")
+        if x.ndim == 0 or x.shape[-1] != plan.columns:
+            raise UsageError(f"{layer}: x must be (..., {plan.columns}), not {x.shape}")
+        index = plan.layers.index(layer)
+        if x.dtype == np.int8:
+            return self._sums(plan, index, cast(Int8, x))
+        linear = self._linears.get(layer)
+        if linear is None:
+            raise UsageError(f"{self.image.name}: an image of a single layer has no scales; give int8 codes")
+        return apply_linear(linear, cast(Float32, x), self._configuration.activation_bits,
+                            lambda codes: self._sums(plan, index, codes))
+
+    def counters(self) -> Counters:
+        """One snapshot of all counters."""
+        (payload,) = self._connection.exchange([(Request.COUNTERS, b"")])
+        return self._decode_counters(payload)
+
+    def echo(self, data: bytes) -> bytes:
+        """`data`, sent and returned; UsageError if it is longer than the device's maximum payload."""
+        if len(data) > self._configuration.maximum_payload:
+            raise UsageError(f"an echo has at most {self._configuration.maximum_payload} bytes, not {len(data)}")
+        (payload,) = self._connection.exchange([(Request.ECHO, data)])
+        return payload
+
+    def close(self) -> None:
+        """Let go of the device; calling it twice does no harm."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def _sums(self, plan: RequestPlan, index: int, codes: Int8) -> Int32:
+        """The sums (..., N) of layer `index` of a request on codes (..., K)."""
+        vectors = codes.reshape(-1, plan.columns)
+        sums = [self.execute(plan, vector).results[index] for vector in vectors]
+        return np.array(sums, np.int32).reshape(*codes.shape[:-1], plan.rows[index])
+
+    @cached_property
+    def _linears(self) -> Mapping[str, Linear]:
+        """The layers of the loaded image's model, with their scales; none if it is of a single layer."""
+        model = restore_model(self.image, self._configuration)
+        return {} if model is None else model.linears
+
+    def _known(self, plan: RequestPlan) -> RequestPlan:
+        if plan not in self.image.requests:
+            raise UsageError(f"{', '.join(plan.layers)} is no request of the loaded image {self.image.name}")
+        return plan
+
+    def _tile_run(self, part: RequestPlan, messages: Sequence[Message], payloads: Sequence[bytes]) -> TileRun:
+        try:
+            results = request_results(part, payloads, self._configuration)
+        except TrafficError as error:
+            raise DeviceError(f"a wrong response: {error}") from error
+        run = payloads[[request for request, _ in messages].index(Request.RUN)]
+        if len(run) != 8:
+            raise DeviceError(f"a wrong response: RUN answers with 8 bytes, not {len(run)}")
+        return TileRun(part.tiles[0], tuple(results), int.from_bytes(run, "little"))
+
+    def _decode_counters(self, payload: bytes) -> Counters:
+        try:
+            return decode_counters(payload)
+        except ValueError as error:
+            raise DeviceError(f"a wrong response: {error}") from error

@@ -1,0 +1,89 @@
+"""Models by name: the trained ones that trine ships, and a user's own by path; and the data that judges them."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from trine.golden.arrays import Float32, UInt8
+from trine.golden.checkpoint import Checkpoint, load_checkpoint, load_classifier
+from trine.golden.classifier import Classifier
+from trine.golden.config import read_json
+from trine.host.errors import SetupError, UsageError, bad_input
+
+MODELS = Path(__file__).resolve().parent / "models"
+
+Model = Checkpoint | Classifier
+
+_WORD = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*")
+
+
+def shipped_models() -> list[str]:
+    """Names of the models that came with trine, sorted."""
+    return sorted(path.parent.name for path in MODELS.glob("*/config.json"))
+
+
+def find_model(name: str) -> Path:
+    """The folder of a shipped model or of a user's own; UsageError if there is none."""
+    shipped = MODELS / name
+    if "/" not in name and (shipped / "config.json").is_file():
+        return shipped
+    path = Path(name)
+    if path.is_dir():
+        return path
+    raise UsageError(f"no model {name!r}: no folder of that name, and shipped are {', '.join(shipped_models())}")
+
+
+def load_model(path: Path) -> Model:
+    """The language model or the classifier in a folder; UsageError naming the file and what in it is wrong."""
+    with bad_input():
+        architectures = read_json(path / "config.json").get("architectures")
+        if architectures == ["BitLinearMLP"]:
+            return load_classifier(path)
+        return load_checkpoint(path)
+
+
+def training_facts(path: Path) -> dict[str, object]:
+    """What training.json in a model's folder says of how it was made; empty if there is none."""
+    try:
+        facts = json.loads((path / "training.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def digits() -> tuple[Float32, UInt8]:
+    """The test split of scikit-learn's 8x8 digits: images float32 (360, 64) from 0 to 16, labels uint8 (360,)."""
+    path = MODELS / "digits" / "test.safetensors"
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise SetupError(f"{path}: {error}; install trine again") from error
+    return tensors["images"].astype(np.float32), tensors["labels"]
+
+
+def known_words() -> frozenset[str]:
+    """Every word of the corpus that the shipped language models learned from, in lower case."""
+    path = MODELS / "austen_words.txt"
+    try:
+        return frozenset(path.read_text(encoding="ascii").split())
+    except OSError as error:
+        raise SetupError(f"{path}: {error.strerror}; install trine again") from error
+
+
+def count_words(text: str, prompt: str = "") -> tuple[int, int]:
+    """(words in `text`, those of them that occur in the corpus).
+
+    A word is letters with apostrophes inside. One that `prompt`, which stands before the text, began is not counted,
+    nor one that the text's end cuts off.
+    """
+    found = list(_WORD.finditer(text))
+    if found and found[0].start() == 0 and prompt[-1:].isalpha():
+        found = found[1:]
+    if found and found[-1].end() == len(text):
+        found = found[:-1]
+    known = known_words()
+    return len(found), sum(match.group().lower() in known for match in found)
