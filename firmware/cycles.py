@@ -2,24 +2,20 @@
 
 It equals the counters of the gateware exactly. Link time is outside it: `link_stall` and `idle` are 0.
 
-Cycle 0 is the one in which a run is accepted. Instruction i is *issued* in cycle `issue_i`, takes its first weight word
-in cycle `start_i`, and gives each row block
+Cycle 0 is the one in which a run is accepted. Instruction i is *issued* in cycle `issue_i`, is offered its first weight
+word in cycle `first_i`, and takes its last in cycle `last_i`:
 
-    period_i = max(chunks_i, beats_per_row_block + 1)
+    issue_1 = FETCH                                first_1 = FETCH + FIRST_WORD
+    issue_{i+1} = max(issue_i + FETCH, last_i)     first_{i+1} = max(issue_i + FETCH + FIRST_WORD, last_i + 1)
 
-cycles, because a row block's results leave one beat a cycle and need a cycle to be taken over. The next instruction
-follows without a gap, unless it could not be issued in time:
-
-    issue_1 = FETCH                                start_1 = FETCH + FIRST_WORD
-    issue_{i+1} = max(issue_i + FETCH, last_i)     start_{i+1} = max(issue_i + FETCH + FIRST_WORD,
-                                                                    start_i + row_blocks_i * period_i)
-
-where last_i is the cycle of its last word. The run ends in the cycle after the last result was stored:
+A word a cycle is taken, except that the last words of consecutive row blocks are beats_per_row_block + 1 cycles apart
+at the least, because a row block's results leave one beat a cycle and need a cycle to be taken over. The run ends in
+the cycle after the last result was stored:
 
     end = max(issue_n + FETCH, last_n + array_latency + beats_per_row_block)
 
-Of the cycles 1 to end, those that take a word are `busy`; others are `drain` while a row block's period lasts or when
-END was reached, and else `weight_stall`: an instruction is being fetched.
+Of the cycles 1 to end, those that take a word are `busy`; those in which a word has to wait for results to leave, and
+those after END was reached, are `drain`; in the others an instruction is being fetched: `weight_stall`.
 """
 
 from collections.abc import Sequence
@@ -54,28 +50,26 @@ def array_latency(configuration: Configuration) -> int:
 
 def program_cycles(operations: Sequence[Operation], configuration: Configuration) -> Counters:
     """What a run of `operations` adds to the counters, up to the first END or the end of the sequence."""
-    beats = configuration.beats_per_row_block
+    spacing = configuration.beats_per_row_block + 1
     busy = weight_stall = drain = 0
-    issue = 0  # of the instruction before
-    period_end = 1  # first cycle that belongs to no row block's period
-    last = 0  # cycle of the last word so far
-    start = FETCH + FIRST_WORD  # earliest cycle for the next instruction's first word
+    issue = last = 0
+    last_of_block = -spacing  # nothing is leaving when a run begins
+    first = FETCH + FIRST_WORD
     for operation in operations:
         if isinstance(operation, End):
             break
         issue = max(issue + FETCH, last)
-        drain += max(0, min(start, period_end) - (last + 1))
-        weight_stall += start - max(last + 1, period_end)
-        period = max(operation.chunks, beats + 1)
+        weight_stall += first - (last + 1)
+        period = max(operation.chunks, spacing)
+        wait = max(0, last_of_block + spacing - (first + operation.chunks - 1))
         busy += operation.row_blocks * operation.chunks
-        drain += (operation.row_blocks - 1) * (period - operation.chunks)
-        last_block = start + (operation.row_blocks - 1) * period
-        last, period_end = last_block + operation.chunks - 1, last_block + beats + 1
-        start = max(issue + FETCH + FIRST_WORD, last_block + period)
+        drain += wait + (operation.row_blocks - 1) * (period - operation.chunks)
+        last = last_of_block = first + operation.chunks - 1 + wait + (operation.row_blocks - 1) * period
+        first = max(issue + FETCH + FIRST_WORD, last + 1)
     ending = issue + FETCH
-    stored = last + array_latency(configuration) + beats if busy else 0
+    stored = last + array_latency(configuration) + configuration.beats_per_row_block if busy else 0
     end = max(ending, stored)
-    fetching = max(0, ending - max(last + 1, period_end))
+    fetching = max(0, ending - (last + 1))
     return Counters(cycles=end, busy=busy, weight_stall=weight_stall + fetching, drain=drain + end - last - fetching)
 
 

@@ -28,9 +28,10 @@ class AdderArray(wiring.Component):
     """Matrix-vector products with ternary weights.
 
     Formula: results = W @ codes in the configuration's accumulator mode (golden.accumulate), row after row.
-    Throughput: a weight word a cycle; a row block takes max(chunks, beats + 1) cycles, where beats = lanes /
-    result_width, because its results leave one beat a cycle and need a cycle to be taken over. A command is taken in
-    the cycle of the last word of the one before it, so commands follow each other without a gap.
+    Throughput: a weight word a cycle, but a row block's last word comes beats + 1 cycles after the last one of the row
+    block before it, or later, where beats = lanes / result_width: results leave one beat a cycle and need a cycle to be
+    taken over. A command is taken in the cycle of the last word of the one before it, so commands follow each other
+    without a gap.
     Latency: `latency` cycles from a row block's last word to its first result.
     Stalls: with `results` not ready the array goes on until a further row block is complete, then it stands still.
 
@@ -41,7 +42,7 @@ class AdderArray(wiring.Component):
     commands: In, stream of Command.
     weights: In, stream of weight words, row block after row block, chunks fastest.
     results: Out, stream of `result_width` int32 values, lowest row first.
-    pacing: Out, 1 while the next row block may not begin because results are leaving.
+    pacing: Out, 1 while a row block's last word has to wait because results are leaving.
     active: Out, 1 while words of a command are still to come.
     """
 
@@ -129,8 +130,8 @@ class AdderArray(wiring.Component):
         m.d.comb += [
             first.eq(chunk == 0),
             last.eq(chunk == command.chunks - 1),
-            self.pacing.eq(first & (pace != 0)),
-            self.weights.ready.eq(self.active & advance & ~self.pacing),
+            self.pacing.eq(self.active & self.weights.valid & last & (pace != 0)),
+            self.weights.ready.eq(self.active & advance & ~(last & (pace != 0))),
             accept.eq(self.weights.valid & self.weights.ready),
             self.commands.ready.eq(~self.active | (accept & last & row_block_last)),
         ]
@@ -138,10 +139,11 @@ class AdderArray(wiring.Component):
             m.d.sync += pace.eq(pace - 1)
         with m.If(accept):
             m.d.sync += [chunk.eq(chunk + 1), activation_chunk.eq(activation_chunk + 1)]
-            with m.If(first):
-                m.d.sync += pace.eq(self._configuration.beats_per_row_block)
             with m.If(last):
-                m.d.sync += [chunk.eq(0), activation_chunk.eq(command.activation_chunk), row_block.eq(row_block + 1)]
+                m.d.sync += [
+                    chunk.eq(0), activation_chunk.eq(command.activation_chunk), row_block.eq(row_block + 1),
+                    pace.eq(self._configuration.beats_per_row_block),
+                ]
                 with m.If(row_block_last):
                     m.d.sync += self.active.eq(0)
         with m.If(self.commands.valid & self.commands.ready):
