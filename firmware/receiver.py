@@ -17,7 +17,9 @@ The gateware's receiver finds the same frames and the same errors in every seque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from trine.firmware.link import CRC_BYTES, HEADER_BYTES, Error, LinkError, check_crc, decode_header
+from trine.firmware.link import CRC_BYTES, HEADER_BYTES, MAGIC, Error, LinkError, check_crc, decode_header
+
+_MAGIC = MAGIC.to_bytes(2, "little")
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,12 @@ class Receiver:
         del self._kept[:-HEADER_BYTES]
         if len(self._kept) < HEADER_BYTES:
             return None
-        try:
-            self._header = decode_header(bytes(self._kept))
-        except LinkError:
-            if not self._synchronised:
-                return None
+        self._header = _header(bytes(self._kept))
+        if self._header is not None:
+            self._missing = self._header[2] + CRC_BYTES
+        elif self._synchronised:
             self._synchronised = False
             return Received(0, 0, error=Error.NO_SYNC)
-        self._missing = self._header[2] + CRC_BYTES
         return None
 
     def _continue(self, part: bytes) -> Received | None:
@@ -110,3 +110,13 @@ class Receiver:
     def _finish(self) -> None:
         self._header, self._synchronised = None, True
         self._kept.clear()
+
+
+def _header(window: bytes) -> tuple[int, int, int] | None:
+    """`decode_header` of eight bytes; None if they are no header."""
+    if not window.startswith(_MAGIC):  # a shortcut: garbage may be long, and a CRC takes its time
+        return None
+    try:
+        return decode_header(window)
+    except LinkError:
+        return None
