@@ -159,10 +159,10 @@ class Controller(wiring.Component):
                                 m.d.sync += image_id.eq(0)
                             m.next = "WRITE"
                     with m.Case(Request.READ):
-                        with m.If(region != Region.RESULTS):
-                            fail(Error.BAD_REGION)
-                        with m.Elif((count == 0) | (count > MAXIMUM_READ_BYTES // configuration.beat_bytes)):
+                        with m.If((count == 0) | (count > MAXIMUM_READ_BYTES // configuration.beat_bytes)):
                             fail(Error.BAD_LENGTH)
+                        with m.Elif(region != Region.RESULTS):
+                            fail(Error.BAD_REGION)
                         with m.Elif((address > configuration.result_beats)
                                     | (count > configuration.result_beats - address)):
                             fail(Error.BAD_ADDRESS)
