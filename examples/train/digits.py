@@ -4,7 +4,7 @@
 
 The images are scikit-learn's copy of the test set of "Optical Recognition of Handwritten Digits" (E. Alpaydin and
 C. Kaynak, 1998; UCI repository, CC BY 4.0): 1,797 images of 64 pixels, each 0..16. A fifth, stratified by label from
-a fixed seed, is the test split; it is read once, by the evaluation of the exported integers in NumPy.
+a fixed seed, is the test split; it is read once, by the golden model's evaluation of the exported integers.
 
 The inference, for an image x (64 pixels as float32), is `output(relu(hidden(x)))`, the digit its largest output, and
 a layer is, in float32 in the order written, with a = W @ q exact in integers:
@@ -27,11 +27,13 @@ import numpy.typing as npt
 import sklearn  # type: ignore[import-untyped]
 import torch
 from model import SMALLEST, ternary, weight_scale
-from safetensors.numpy import load_file, save
+from safetensors.numpy import save
 from sklearn.datasets import load_digits  # type: ignore[import-untyped]
 from sklearn.model_selection import train_test_split  # type: ignore[import-untyped]
 from torch import Tensor, nn
 from torch.nn import functional
+
+from trine.golden.checkpoint import load_classifier
 
 SEED = 0
 TEST_FRACTION = 0.2
@@ -39,7 +41,6 @@ LAYERS = {"hidden": (64, 64), "output": (10, 64)}  # (N, K)
 QUANTISERS = {"digits-ternary": "b1.58", "digits-binary": "bitnet"}
 
 Images = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 
 def binary(weight: Tensor) -> Tensor:
@@ -133,23 +134,10 @@ def tensors(classifier: Classifier, quantiser: str) -> dict[str, npt.NDArray[Any
     return found
 
 
-def layer(model: dict[str, npt.NDArray[Any]], name: str, x: Floats) -> Floats:
-    """One layer of an exported model, (B, K) to (B, N), in integers but for the scales."""
-    weights = model[f"{name}.weight"].astype(np.int32)
-    largest = np.maximum(np.abs(x).max(-1, keepdims=True), np.float32(1e-5))
-    if f"{name}.weight_scale" in model:
-        scale = np.float32(127) * (np.float32(1) / largest)
-        codes = np.clip(np.rint(x * scale), -128, 127).astype(np.int32)
-        return cast(Floats, (codes @ weights.T).astype(np.float32) / (scale * model[f"{name}.weight_scale"]))
-    codes = np.clip(np.rint(x / largest * np.float32(128)), -127, 127).astype(np.int32)
-    return cast(Floats, (codes @ weights.T).astype(np.float32) * (model[f"{name}.beta"] * largest / np.float32(128)))
-
-
 def accuracy(folder: Path, images: Images, labels: Images) -> float:
     """The fraction of images that the exported model in `folder` names rightly."""
-    model = load_file(folder / "model.safetensors")
-    hidden = np.maximum(layer(model, "hidden", images.astype(np.float32)), np.float32(0))
-    return float((layer(model, "output", hidden).argmax(-1) == labels).mean())
+    logits = load_classifier(folder).logits(images.astype(np.float32))
+    return float((logits.argmax(-1) == labels).mean())
 
 
 def export(folder: Path, quantiser: str, classifier: Classifier) -> None:
@@ -188,7 +176,7 @@ def main() -> int:
                 "test_images": len(test_images),
                 "training_images": len(images),
                 "training_accuracy": round(accuracy(folder, images, labels), 4),
-                "evaluation": "integer NumPy forward pass on the exported files",
+                "evaluation": "trine.golden on the exported files",
                 "seed": SEED,
                 "epochs": options.epochs,
                 "data": "scikit-learn load_digits: UCI Optical Recognition of Handwritten Digits, CC BY 4.0",

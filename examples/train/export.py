@@ -5,8 +5,8 @@
 
 The folder holds config.json and model.safetensors as transformers has them for an offline-quantised BitNetForCausalLM
 (`linear_class: bitlinear`: packed ternary weights, and `weight_scale` = 1 / mean|W| to divide by), and training.json:
-where the model comes from, and its bits per character, measured on the written files by an integer forward pass in
-NumPy. --check measures them again.
+where the model comes from, and its bits per character, measured on the written files by the golden model: NumPy, and
+integers from activation codes to accumulators. --check measures them again.
 """
 
 import argparse
@@ -20,9 +20,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from model import PRESETS, BitNetForCausalLM, ternary, weight_scale
-from packed import ModelFileError, PackedModel, pack
 from safetensors.numpy import save
 from train import bits_per_character
+
+from trine.golden.checkpoint import load_checkpoint, pack_hf
+from trine.golden.transformer import Transformer
 
 AGREE = 0.0005  # bits per character by which two machines' float32 may differ in a check
 
@@ -33,14 +35,18 @@ PROTOCOL = (
 )
 
 
+class ExportError(Exception):
+    """A checkpoint cannot be exported as asked."""
+
+
 def read_checkpoint(path: Path, mode: str) -> dict[str, Any]:
-    """A checkpoint of train.py; ModelFileError if it cannot be read or was not trained in `mode`."""
+    """A checkpoint of train.py; ExportError if it cannot be read or was not trained in `mode`."""
     try:
         saved: dict[str, Any] = torch.load(path, weights_only=True)
     except OSError as error:
-        raise ModelFileError(f"cannot read {path}: {error.strerror}") from error
+        raise ExportError(f"cannot read {path}: {error.strerror}") from error
     if saved["recipe"]["mode"] != mode:
-        raise ModelFileError(f"{path} was trained in mode {saved['recipe']['mode']!r}, not {mode!r}")
+        raise ExportError(f"{path} was trained in mode {saved['recipe']['mode']!r}, not {mode!r}")
     return saved
 
 
@@ -49,7 +55,7 @@ def tensors(saved: dict[str, Any]) -> dict[str, npt.NDArray[Any]]:
     found: dict[str, npt.NDArray[Any]] = {}
     for name, value in saved["state"].items():
         if "_proj." in name:
-            found[name] = pack(ternary(value).numpy().astype(np.int8))
+            found[name] = pack_hf(ternary(value).numpy().astype(np.int8))
             found[name.removesuffix("weight") + "weight_scale"] = weight_scale(value).reshape(1).numpy()
         else:
             found[name] = value.numpy()
@@ -57,10 +63,10 @@ def tensors(saved: dict[str, Any]) -> dict[str, npt.NDArray[Any]]:
 
 
 def twin_figure(path: Path, saved: dict[str, Any], held_out: corpus.Tokens) -> dict[str, Any]:
-    """What training.json says of the float32 twin at `path`; ModelFileError if it is not the twin of `saved`."""
+    """What training.json says of the float32 twin at `path`; ExportError if it is not the twin of `saved`."""
     twin = read_checkpoint(path, "float")
     if twin["name"] != saved["name"]:
-        raise ModelFileError(f"{path} is a {twin['name']}, not a {saved['name']}")
+        raise ExportError(f"{path} is a {twin['name']}, not a {saved['name']}")
     config = PRESETS[twin["name"]]
     model = BitNetForCausalLM(config, quantised=False)
     model.load_state_dict(twin["state"])
@@ -75,12 +81,12 @@ def write(saved: dict[str, Any], folder: Path, held_out: corpus.Tokens, twin: Pa
     config = PRESETS[saved["name"]].huggingface()
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     (folder / "model.safetensors").write_bytes(save(tensors(saved), metadata={"format": "pt"}))
-    written = PackedModel(folder)
-    bits, characters = written.bits_per_character(held_out)
+    written = load_checkpoint(folder)
+    bits = Transformer(written).bits_per_character(held_out)
     facts: dict[str, Any] = {
         "model": saved["name"],
         "provisional": saved["step"] < saved["recipe"]["steps"],
-        "ternary_weights": sum(weights.size for weights in written.weights.values()),
+        "ternary_weights": sum(linear.weights.size for linear in written.linears.values()),
         "steps": saved["step"],
         "seed": saved["recipe"]["seed"],
         "recipe": {
@@ -92,8 +98,8 @@ def write(saved: dict[str, Any], folder: Path, held_out: corpus.Tokens, twin: Pa
         "bits_per_character": round(bits, 4),
         "float32_twin_bits_per_character": None,
         "float32_twin_steps": None,
-        "characters": characters,
-        "evaluation": f"{PROTOCOL}; integer NumPy forward pass on the exported files",
+        "characters": held_out.size - 1,
+        "evaluation": f"{PROTOCOL}; by trine.golden on the exported files",
         "corpus": {
             "package": "r-cran-janeaustenr 1.0.0-1 (Debian main)",
             "deb_sha256": corpus.DEB_SHA256,
@@ -111,9 +117,9 @@ def write(saved: dict[str, Any], folder: Path, held_out: corpus.Tokens, twin: Pa
 def check(folder: Path, held_out: corpus.Tokens) -> bool:
     """Whether the files in `folder` reach the bits per character they state; prints both."""
     facts: dict[str, Any] = json.loads((folder / "training.json").read_text())
-    bits, characters = PackedModel(folder).bits_per_character(held_out)
-    print(f"{folder.name}: {bits:.4f} bits/char over {characters}; stated {facts['bits_per_character']:.4f}")
-    return bool(characters == facts["characters"] and abs(bits - facts["bits_per_character"]) <= AGREE)
+    bits = Transformer(load_checkpoint(folder)).bits_per_character(held_out)
+    print(f"{folder.name}: {bits:.4f} bits/char over {held_out.size - 1}; stated {facts['bits_per_character']:.4f}")
+    return bool(abs(bits - facts["bits_per_character"]) <= AGREE)
 
 
 def main() -> int:
@@ -133,7 +139,7 @@ def main() -> int:
             return 0 if all([check(folder, held_out) for folder in options.paths]) else 1
         checkpoint, folder = options.paths
         facts = write(read_checkpoint(checkpoint, "ternary"), folder, held_out, options.twin)
-    except (corpus.CorpusError, ModelFileError, OSError) as error:
+    except (corpus.CorpusError, ExportError, OSError, ValueError) as error:
         print(f"export: {error}", file=sys.stderr)
         return 2
     print(json.dumps(facts, indent=2))
