@@ -1,22 +1,101 @@
-"""Helpers for tests on Amaranth's simulator: run a testbench, put and get beats of a stream."""
+"""Helpers for tests on Amaranth's simulator: run testbenches, put and get beats of a stream, watch what happens."""
 
+import functools
 import random
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+from amaranth.hdl import Value
 from amaranth.sim import Simulator
 
-CYCLE_LIMIT = 200_000
-"""A testbench that waits for longer than this has hung."""
+Testbench = Callable[[Any], Awaitable[None]]
+
+CYCLE_LIMIT = 20_000
+"""A testbench that waits for longer than this for one beat has hung."""
 
 
-def simulate(dut: Any, *testbenches: Callable[[Any], Awaitable[None]]) -> None:
-    """Runs the testbenches against `dut`, clocked on `sync`, until all have returned."""
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    for testbench in testbenches:
-        simulator.add_testbench(testbench)
-    simulator.run()
+class Simulation:
+    """A component on the simulator, elaborated once; every run starts from reset."""
+
+    def __init__(self, dut: Any, slots: int = 6, clocked: bool = True) -> None:
+        self.dut = dut
+        self._simulator = Simulator(dut)
+        if clocked:
+            self._simulator.add_clock(1e-6)
+        self._testbenches: tuple[Testbench, ...] = ()
+        self._monitors: tuple[Testbench, ...] = ()
+        self._used = False
+        for slot in range(slots):
+            self._simulator.add_testbench(functools.partial(self._testbench, slot))
+            self._simulator.add_testbench(functools.partial(self._monitor, slot), background=True)
+
+    def run(self, *testbenches: Testbench, monitors: Iterable[Testbench] = ()) -> None:
+        """Runs the testbenches until all have returned; the monitors (Watch, Record) run for as long."""
+        self._testbenches, self._monitors = testbenches, tuple(monitors)
+        if self._used:
+            self._simulator.reset()
+        self._used = True
+        self._simulator.run()
+
+    async def _testbench(self, slot: int, ctx: Any) -> None:
+        if slot < len(self._testbenches):
+            await self._testbenches[slot](ctx)
+
+    async def _monitor(self, slot: int, ctx: Any) -> None:
+        if slot < len(self._monitors):
+            await self._monitors[slot](ctx)
+
+
+def simulate(dut: Any, *testbenches: Testbench, monitors: Iterable[Testbench] = (), clocked: bool = True) -> None:
+    """Runs the testbenches against `dut`, clocked on `sync` unless it has no clock, until all have returned."""
+    Simulation(dut, clocked=clocked).run(*testbenches, monitors=monitors)
+
+
+class Watch:
+    """Records the beats of a stream and demands its rules: what is offered stays, unchanged, until it is taken.
+
+    cycles[i], payloads[i]: the cycle in which beat i was taken, and its payload as an unsigned integer.
+    offered[i]: the cycle in which beat i was offered first.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.cycles: list[int] = []
+        self.payloads: list[int] = []
+        self.offered: list[int] = []
+
+    async def __call__(self, ctx: Any) -> None:
+        stalled = None
+        cycle = 0
+        stream = self._stream
+        async for _, _, valid, ready, payload in ctx.tick().sample(stream.valid, stream.ready,
+                                                                   Value.cast(stream.payload)):
+            if stalled is not None:
+                assert valid, f"cycle {cycle}: an offer was withdrawn"
+                assert payload == stalled, f"cycle {cycle}: an offer changed from {stalled:#x} to {payload:#x}"
+            elif valid:
+                self.offered.append(cycle)
+            stalled = payload if valid and not ready else None
+            if valid and ready:
+                self.cycles.append(cycle)
+                self.payloads.append(payload)
+            cycle += 1
+
+
+class Record:
+    """Records signals: values[cycle] is their values in that cycle, a tuple if there are several."""
+
+    def __init__(self, *signals: Any) -> None:
+        self._signals = signals
+        self.values: list[Any] = []
+
+    async def __call__(self, ctx: Any) -> None:
+        async for _, _, *values in ctx.tick().sample(*self._signals):
+            self.values.append(tuple(values) if len(values) > 1 else values[0])
+
+    def cycles(self, value: Any = 1) -> list[int]:
+        """The cycles in which the signals had that value."""
+        return [cycle for cycle, found in enumerate(self.values) if found == value]
 
 
 async def put(ctx: Any, stream: Any, payload: Any) -> None:
@@ -60,3 +139,18 @@ async def get_all(ctx: Any, stream: Any, count: int, pause: float = 0, seed: int
             await ctx.tick()
         beats.append(await get(ctx, stream))
     return beats
+
+
+async def pulse(ctx: Any, signal: Any) -> None:
+    """Sets `signal` for one cycle."""
+    ctx.set(signal, 1)
+    await ctx.tick()
+    ctx.set(signal, 0)
+
+
+async def load(ctx: Any, port: Any, address: int, data: bytes, pause: float = 0, seed: int = 0) -> None:
+    """Loads `data` from word `address` on through a component's load port (hw.memory.loader)."""
+    ctx.set(port.address, address)
+    await pulse(ctx, port.start)
+    await put_all(ctx, port.bytes, data, pause, seed)
+    await ctx.tick()  # the last word is written in the cycle after its last byte

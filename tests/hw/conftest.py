@@ -1,0 +1,8 @@
+"""What all tests of the gateware share."""
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A component that is only constructed, to look at it, is no mistake here."""
+    config.addinivalue_line("filterwarnings", "ignore::amaranth.hdl.UnusedElaboratable")
