@@ -108,12 +108,13 @@ class Sequencer(wiring.Component):
                 m.next = "DECODE"
             with m.State("DECODE"):
                 m.d.sync += [instruction.eq(fetched), counter.eq(counter + 1)]
-                empty = (fetched.row_blocks == 0) | (fetched.chunks == 0) | (fetched.reserved != 0)
-                with m.If((fetched.opcode == Opcode.MATVEC) & ~empty & (counter < self._words)):
+                invalid = (fetched.reserved != 0) | (counter >= self._words)
+                empty = (fetched.row_blocks == 0) | (fetched.chunks == 0)
+                with m.If((fetched.opcode == Opcode.MATVEC) & ~empty & ~invalid):
                     m.d.sync += [fetch_pending.eq(1), command_pending.eq(1), store_pending.eq(1)]
                     m.next = "ISSUE"
                 with m.Else():
-                    m.d.sync += self.fault.eq((fetched.opcode != Opcode.END) | (counter >= self._words))
+                    m.d.sync += self.fault.eq((fetched.opcode != Opcode.END) | invalid)
                     m.next = "END"
             with m.State("ISSUE"):
                 with m.If(issued):
