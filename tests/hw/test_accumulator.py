@@ -69,7 +69,8 @@ def test_exact(pause):
 
 def test_exact_wraps():
     """Modulo 2**accumulator_bits: what no compiled row does."""
-    assert run(Accumulator(8, 10), [[127] * 4, [127] * 5, [-127] * 4, [-127] * 5]) == [508, 635 - 1024, -508, 1024 - 635]
+    rows = [[127] * 4, [127] * 5, [-127] * 4, [-127] * 5]
+    assert run(Accumulator(8, 10), rows) == [508, 635 - 1024, -508, 1024 - 635]
 
 
 @pytest.mark.parametrize("pause", [0, 0.4])

@@ -1,0 +1,142 @@
+"""hw.memory.weight_memory: load, then stream words."""
+
+import random
+
+import pytest
+
+from tests.hw.simulation import Record, Watch, get_all, load, put, put_all, simulate
+from trine.hw.memory.weight_memory import WeightMemory
+
+GEOMETRIES = [(1, 1, 1), (16, 4, 8), (13, 3, 5), (8, 2, 20)]
+every_geometry = pytest.mark.parametrize(("words", "lanes", "slice_bits"), GEOMETRIES)
+
+
+def contents(words, lanes, slice_bits, seed=0):
+    """(bytes on the link, each word as one integer); the padding bits of a slice are ones, to be dropped."""
+    chance = random.Random(seed)
+    link, values = b"", []
+    for _ in range(words):
+        slices = [chance.getrandbits(slice_bits) for _ in range(lanes)]
+        size = -(-slice_bits // 8)
+        padding = (1 << (8 * size)) - (1 << slice_bits)
+        link += b"".join((part | padding).to_bytes(size, "little") for part in slices)
+        values.append(sum(part << (slice_bits * lane) for lane, part in enumerate(slices)))
+    return link, values
+
+
+def random_fetches(words, count, seed=0):
+    chance = random.Random(seed)
+    for _ in range(count):
+        row_blocks = chance.randint(1, words)
+        chunks = chance.randint(1, words // row_blocks)
+        yield chance.randint(0, words - row_blocks * chunks), row_blocks, chunks
+
+
+def as_payloads(fetches):
+    return [{"address": address, "row_blocks": row_blocks, "chunks": chunks} for address, row_blocks, chunks in fetches]
+
+
+def fetched(values, fetches):
+    return [values[(address + index) % len(values)] for address, row_blocks, chunks in fetches
+            for index in range(row_blocks * chunks)]
+
+
+@every_geometry
+@pytest.mark.parametrize("pauses", [(0, 0), (0.5, 0), (0, 0.5), (0.4, 0.4)])
+def test_fetches(words, lanes, slice_bits, pauses):
+    """Every word as loaded, in order, whatever pauses; without pauses a word a cycle."""
+    dut = WeightMemory(words, lanes, slice_bits)
+    link, values = contents(words, lanes, slice_bits)
+    fetches = list(random_fetches(words, 12))
+    expected = fetched(values, fetches)
+    weights, taken = Watch(dut.weights), Watch(dut.fetches)
+
+    async def request(ctx):
+        await load(ctx, dut, 0, link)
+        await put_all(ctx, dut.fetches, as_payloads(fetches), pauses[0], seed=1)
+
+    async def receive(ctx):
+        await get_all(ctx, dut.weights, len(expected), pauses[1], seed=2)
+
+    simulate(dut, request, receive, monitors=[weights, taken])
+    assert weights.payloads == expected
+    if not any(pauses):
+        first = taken.cycles[0] + 2
+        assert weights.cycles == list(range(first, first + len(expected)))
+
+
+def test_latency():
+    """Two cycles to the first word; the next fetch is taken when the last word's address is issued."""
+    dut = WeightMemory(16, 2, 4)
+    fetches = [(0, 1, 1), (3, 2, 3), (5, 1, 2)]
+    taken, weights = Watch(dut.fetches), Watch(dut.weights)
+
+    async def testbench(ctx):
+        ctx.set(dut.weights.ready, 1)
+        for fetch in as_payloads(fetches[:1]):
+            await put(ctx, dut.fetches, fetch)
+        await ctx.tick().repeat(5)
+        await put_all(ctx, dut.fetches, as_payloads(fetches[1:]))
+        await ctx.tick().repeat(5)
+
+    simulate(dut, testbench, monitors=[taken, weights])
+    start = taken.cycles[1]
+    assert taken.cycles == [0, start, start + 6]
+    assert weights.cycles == [2, *range(start + 2, start + 2 + 6 + 2)]
+
+
+def test_stalled_word_stays():
+    """A word that is not taken stands as it is, however long, and the words behind it wait."""
+    dut = WeightMemory(8, 2, 8)
+    link, values = contents(8, 2, 8)
+    weights, valid = Watch(dut.weights), Record(dut.weights.valid)
+
+    async def testbench(ctx):
+        await load(ctx, dut, 0, link)
+        await put(ctx, dut.fetches, {"address": 2, "row_blocks": 1, "chunks": 3})
+        await ctx.tick().repeat(20)
+        assert weights.offered == [weights.offered[0]]
+        await get_all(ctx, dut.weights, 3)
+        await ctx.tick().repeat(5)
+
+    simulate(dut, testbench, monitors=[weights, valid])
+    assert weights.payloads == values[2:5]
+    assert len(valid.cycles()) == weights.cycles[-1] - weights.offered[0] + 1
+
+
+def test_partial_load():
+    """Loading some words leaves the others; so does one word that is begun and given up."""
+    dut = WeightMemory(8, 2, 8)
+    link, values = contents(8, 2, 8)
+    new_link, new_values = contents(3, 2, 8, seed=9)
+    weights = Watch(dut.weights)
+
+    async def testbench(ctx):
+        await load(ctx, dut, 0, link)
+        await load(ctx, dut, 4, new_link[:5])
+        assert ctx.get(dut.partial)
+        await load(ctx, dut, 4, new_link)
+        assert not ctx.get(dut.partial)
+        assert not ctx.get(dut.overflow)
+        await load(ctx, dut, 7, new_link[:2])
+        assert ctx.get(dut.overflow)
+        await put(ctx, dut.fetches, {"address": 0, "row_blocks": 8, "chunks": 1})
+        await get_all(ctx, dut.weights, 8)
+
+    simulate(dut, testbench, monitors=[weights])
+    assert weights.payloads == [*values[:4], *new_values, new_values[0]]
+
+
+def test_wrap():
+    """A fetch goes on at the beginning when it reaches the end."""
+    dut = WeightMemory(8, 1, 4)
+    link, values = contents(8, 1, 4)
+    weights = Watch(dut.weights)
+
+    async def testbench(ctx):
+        await load(ctx, dut, 0, link)
+        await put(ctx, dut.fetches, {"address": 5, "row_blocks": 3, "chunks": 2})
+        await get_all(ctx, dut.weights, 6)
+
+    simulate(dut, testbench, monitors=[weights])
+    assert weights.payloads == fetched(values, [(5, 3, 2)])
