@@ -2,8 +2,8 @@
 
 `trit2` is its own decoding. `trit3x5` and `trit5x8` are case tables made from golden's definition: 2.5 and about 24 LUT
 a trit on ECP5, the price of 1.67 and 1.6 bits a weight (array.md); arrays that use the code as a table's address pay
-nothing, and will not use this file. Codes that golden refuses decode to zeros here; images with such codes are refused
-before they are loaded.
+nothing, and will not use this file. Codes that golden refuses decode to zeros here, but for the minus zero of `trit2`,
+which is passed on and counts as +1; images with such codes are refused before they are loaded.
 """
 
 import numpy as np

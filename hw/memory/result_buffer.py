@@ -16,7 +16,7 @@ class ResultBuffer(wiring.Component):
     """`beats` beats of `width` int32 values, written in order, read at random.
 
     Throughput: a beat a cycle, also from one store to the next. Up to `QUEUE` stores wait while one is under way.
-    Latency: `data` follows `address` by one cycle. Addresses wrap at the end of the buffer.
+    Latency: `data` follows `address` by one cycle. A store that goes beyond the end of the buffer makes it undefined.
 
     Parameters
     ----------

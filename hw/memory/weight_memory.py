@@ -25,7 +25,7 @@ class WeightMemory(wiring.Component):
 
     Latency: the first word is valid two cycles after its fetch was accepted. Throughput: a word a cycle; the next
     fetch is accepted in the cycle in which the last word's address is issued, so fetches follow without a gap.
-    A word that is written while it is read is undefined. Addresses wrap at the end of the memory.
+    A word that is written while it is read is undefined, and so is one beyond the end of the memory.
 
     Parameters
     ----------
