@@ -72,6 +72,10 @@ class Execution:
     counters: Counters
 
 
+Watcher = Callable[[RequestPlan, Int8, Execution], None]
+"""Told of each request with its codes and what came of it, as soon as it was executed."""
+
+
 class Device:
     """A device of a known configuration at the other end of a transport.
 
@@ -84,6 +88,7 @@ class Device:
         self._connection = Connection(transport, timeout)
         self._configuration = configuration
         self._image: Image | None = None
+        self._watcher: Watcher | None = None
         try:
             self.hello()
             found = self.info()
@@ -134,12 +139,12 @@ class Device:
         """Make `image` resident, unless the device says that it holds it already.
 
         progress: told how much is done, 0 to 1. force: load it even then. Raises UsageError for an image of another
-        configuration; after a DeviceError no image is loaded.
+        configuration; after a DeviceError no image is loaded. Nobody watches the new image yet.
         """
         if image.configuration_hash != self._configuration.configuration_hash:
             raise UsageError(f"the image is for another configuration ({image.configuration_name}) than this device's "
                              f"({self._configuration.name}); compile the model for it")
-        self._image = None
+        self._image = self._watcher = None
         self.__dict__.pop("_linears", None)
         if force or self.info().image_id != image.image_id:
             messages = list(load_messages(image, self._configuration))
@@ -148,6 +153,10 @@ class Device:
                 if progress is not None:
                     progress(min(1.0, (start + FRAMES_AT_ONCE) / len(messages)))
         self._image = image
+
+    def watch(self, watcher: Watcher) -> None:
+        """Let `watcher` see every request that is executed until another image is loaded; what it raises is raised."""
+        self._watcher = watcher
 
     def execute(self, plan: RequestPlan, codes: Int8) -> Execution:
         """Run one request of the loaded image on `codes` int8 (plan.columns,): one round trip.
@@ -168,7 +177,10 @@ class Device:
                      for part, batch in zip(parts, batches, strict=True))
         results = tuple(sum(run.results[i] for run in runs) + np.zeros(rows, np.int32)
                         for i, rows in enumerate(plan.rows))
-        return Execution(runs, results, self._decode_counters(last) - self._decode_counters(first))
+        execution = Execution(runs, results, self._decode_counters(last) - self._decode_counters(first))
+        if self._watcher is not None:
+            self._watcher(plan, codes, execution)
+        return execution
 
     def run_request(self, plan: RequestPlan, codes: Int8) -> list[Int32]:
         """The results int32 (N_i,) of each layer of a request on `codes` int8 (plan.columns,)."""

@@ -37,7 +37,7 @@ def classify(
         raise UsageError(f"{runner.image.name} is no classifier of {images.shape[-1]} values")
     right = 0
     for number, (image, label) in enumerate(zip(images, labels, strict=True), 1):
-        right += int(np.argmax(model.logits(image, runner.multiply))) == label
+        right += int(np.argmax(model.logits(image, runner.multiply)) == label)
         if progress is not None:
             progress(number / len(images))
     return Accuracy(right, len(images))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from trine.firmware.configuration import Configuration, Link
 from trine.firmware.counters import Counters
-from trine.firmware.cycles import LinkUse
+from trine.firmware.cycles import FETCH, FIRST_WORD, LinkUse
 from trine.host.routed import Clock
 
 
@@ -33,14 +33,14 @@ def link_seconds(use: LinkUse, link: Link) -> float:
     return (use.to_device + use.from_device) / link.bytes_per_second + use.round_trips * link.round_trip_seconds
 
 
-def busy_share(counters: Counters) -> float:
-    """Share of the engine's cycles in which the array accepted a weight word, 0 to 1; 0 if nothing ran.
+def busy_share(counters: Counters, runs: int) -> float:
+    """Share, from 0 to 1, of the cycles from a run's first weight word to its last result in which a word was accepted.
 
-    The engine's cycles begin with the fetch of a program's first instruction and end with its END, so this is slightly
-    less than the share of the cycles from the first word to the last result.
+    counters: of `runs` runs that each execute something. What a run spends before its first word is a constant of the
+    cycle model, which the counters equal. 0 if nothing ran.
     """
-    cycles = counters.engine.cycles
-    return counters.busy / cycles if cycles else 0.0
+    cycles = counters.engine.cycles - runs * (FETCH + FIRST_WORD - 1)
+    return counters.busy / cycles if runs else 0.0
 
 
 def efficiency(weights: int, counters: Counters, configuration: Configuration) -> float:

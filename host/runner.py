@@ -1,11 +1,14 @@
-"""The integer part of a golden model, executed by a device and compared with golden, request by request."""
+"""An image on a device, everything that it executes compared with golden, request by request."""
+
+from collections.abc import Mapping
 
 from trine.firmware.configuration import Configuration
 from trine.firmware.counters import Counters
 from trine.firmware.cycles import token_bytes, token_cycles
-from trine.firmware.image import Image
+from trine.firmware.image import Image, layer_weights
+from trine.firmware.plan import RequestPlan
 from trine.golden.arrays import Int8, Int32
-from trine.host.device import Device
+from trine.host.device import Device, Execution
 from trine.host.errors import bad_input
 from trine.host.figures import TokenRates, token_rates
 from trine.host.routed import clock_of
@@ -14,21 +17,31 @@ from trine.host.verify import Tally, Verifier
 
 
 class Runner:
-    """Executes the layers of an image that is resident in a device.
+    """Loads an image and watches the device: every integer is compared with golden's, every cycle with the model's.
 
-    `multiply` is the hook of golden's models. counters: what its requests added to the device's, link time included.
+    So whatever the device executes from now on, through `multiply`, the hook of golden's models, or through its own
+    methods, raises MismatchError if it is wrong. counters: what the requests added to the device's, link time included.
 
-    Parameters: the device; the image, which is loaded unless the device holds it; the model that it was compiled from.
+    Parameters: the device; the image; the model that it was compiled from, or the weights int8 (N, K) of its layers by
+    name; with neither, it is compared with the weights in the image itself. Raises UsageError and DeviceError as
+    `Device.load`.
     """
 
-    def __init__(self, device: Device, image: Image, model: Model) -> None:
+    def __init__(self, device: Device, image: Image, model: Model | None = None,
+                 weights: Mapping[str, Int8] | None = None) -> None:
         self.device = device
         self.image = image
         self.model = model
         self.counters = Counters()
-        weights = {name: linear.weights for name, linear in model.linears.items()}
-        self._verifier = Verifier(image, device.configuration, weights)
+        if model is not None:
+            weights = {name: linear.weights for name, linear in model.linears.items()}
+        elif weights is None:
+            with bad_input():
+                weights = layer_weights(image, device.configuration)
+        self._weights = weights
+        self._verifier = Verifier(image, device.configuration, self._weights)
         device.load(image)
+        device.watch(self._watch)
 
     @property
     def configuration(self) -> Configuration:
@@ -48,22 +61,20 @@ class Runner:
     @property
     def weights(self) -> int:
         """Ternary weights of the model."""
-        return sum(linear.weights.size for linear in self.model.linears.values())
+        return sum(matrix.size for matrix in self._weights.values())
 
     def multiply(self, names: tuple[str, ...], codes: Int8) -> list[Int32]:
-        """The sums int32 (N_i,) of the layers that share the input `codes` int8 (K,), executed and compared.
-
-        Raises MismatchError if a sum is not golden's or a cycle not the cycle model's, DeviceError if the device fails.
-        """
+        """The sums int32 (N_i,) of the layers that share the input `codes` int8 (K,), executed and compared."""
         with bad_input():
             plan = self.image.request(names)
-        execution = self.device.execute(plan, codes)
-        self._verifier.check(plan, codes, execution)
-        self.counters += execution.counters
-        return list(execution.results)
+        return self.device.run_request(plan, codes)
 
     def rates(self) -> TokenRates:
         """What the board of this configuration would do with the model, from cycles that were checked on the way."""
         cycles = token_cycles(self.image, self.configuration).cycles
         use = token_bytes(self.image, self.configuration)
         return token_rates(cycles, use, clock_of(self.configuration), self.configuration.link)
+
+    def _watch(self, plan: RequestPlan, codes: Int8, execution: Execution) -> None:
+        self._verifier.check(plan, codes, execution)
+        self.counters += execution.counters

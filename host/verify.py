@@ -22,10 +22,11 @@ from trine.host.errors import MismatchError
 
 @dataclass
 class Tally:
-    """What has been compared so far, and was equal: integers (results) and requests."""
+    """What has been compared so far, and was equal: integers (results), and the requests and runs they came from."""
 
     integers: int = 0
     requests: int = 0
+    runs: int = 0
 
 
 class Verifier:
@@ -49,6 +50,7 @@ class Verifier:
         """
         for run in execution.runs:
             self._check_run(plan, codes, run)
+            self.tally.runs += 1
         expected, found = self._expected[plan.layers], execution.counters.engine
         if found != expected:
             raise MismatchError(f"{', '.join(plan.layers)}: {_difference(expected, found)}")

@@ -33,7 +33,7 @@ READER_GONE = 141
 
 
 class Commands(click.Group):
-    """Loads a subcommand's module when it is called, so that `trine --help` is fast and nobody needs what they do not use."""
+    """Loads a subcommand's module when it is called: `trine --help` is fast, and nobody needs what they do not use."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         """All subcommands, without loading any."""

@@ -1,0 +1,44 @@
+"""`trine demo`: the whole of it at once, a trained language model speaking through the simulated array."""
+
+from pathlib import Path
+
+import click
+
+from trine.host.cli.common import config_option, device_name, device_option, json_option, print_json, progress
+from trine.host.cli.speech import print_figures, speak, speech_figures
+from trine.host.language_model import LanguageModel
+from trine.host.open import open_device
+
+PROMPT = "It was a truth universally acknowledged, that "
+
+
+@click.command("demo")
+@device_option("sim:ulx3s_85f")
+@config_option
+@click.option("--model", default="austen-small", show_default=True, help="A shipped model, a folder, or an image.")
+@click.option("--prompt", default=PROMPT, show_default=True, help="What the text begins with.")
+@click.option("--characters", type=click.IntRange(min=1), default=300, show_default=True, help="How many to generate.")
+@click.option("--temperature", type=click.FloatRange(min=0), default=0.5, show_default=True,
+              help="0 always takes the likeliest character.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random choices.")
+@click.option("--trace", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.vcd",
+              help="Write the simulation's waveforms (1 kB a cycle: ask for few characters).")
+@json_option
+def demo_command(device: str, config: Path | None, model: str, prompt: str, characters: int, temperature: float,
+                 seed: int, trace: Path | None, as_json: bool) -> None:
+    """A trained language model speaks, every ternary layer executed by the simulated array.
+
+    Every integer is compared with the golden model's right after it was computed, and every cycle with the cycle
+    model's. The first run compiles the simulator, which takes a minute or so; later ones find it in the cache.
+    """
+    name = device_name(device, config)
+    with progress("simulator") as report:
+        opened = open_device(name, report, trace)
+    with opened:
+        speaker = LanguageModel(model, opened)
+        speech = speak(speaker, prompt, characters, temperature, seed, silent=as_json)
+        figures = {"device": name, "seed": seed, "temperature": temperature, **speech_figures(speaker, speech)}
+    if as_json:
+        print_json(figures)
+    else:
+        print_figures(figures, name)

@@ -1,0 +1,66 @@
+"""What a model needs of a device's memories, after padding, and what it would do there."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from trine.firmware.configuration import Configuration
+from trine.firmware.cycles import token_bytes, token_cycles
+from trine.firmware.image import Image
+from trine.firmware.instructions import INSTRUCTION_BYTES
+from trine.firmware.layout import count_words
+from trine.host.compiled import compile_for, model_shapes
+from trine.host.errors import UsageError
+from trine.host.figures import TokenRates, token_rates
+from trine.host.routed import clock_of
+from trine.host.shipped import Model
+
+
+@dataclass(frozen=True)
+class Use:
+    """Weight words and instructions that are needed, and those that there are."""
+
+    words: int
+    words_available: int
+    instructions: int
+    instructions_available: int
+
+    def figures(self) -> dict[str, Any]:
+        """The same under the names of the JSON."""
+        return {f"weight_{key}" if key.startswith("words") else key: value for key, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A model on a configuration.
+
+    words, words_available: weight words after padding. padding: share of their trits that are padding, 0 to 1.
+    reason: why it does not fit, None if it does; then cycles is the engine's for a token or input, and rates follow.
+    """
+
+    configuration: Configuration
+    words: int
+    words_available: int
+    padding: float
+    reason: str | None
+    cycles: int | None
+    rates: TokenRates | None
+
+
+def image_use(image: Image, configuration: Configuration) -> Use:
+    """What an image takes."""
+    return Use(len(image.weights) // configuration.weight_word_bytes, configuration.weight_words,
+               len(image.program) // INSTRUCTION_BYTES, configuration.program_words)
+
+
+def fit(model: Model, configuration: Configuration, name: str) -> Fit:
+    """Whether a model can be resident in a device, and what it does there."""
+    shapes = model_shapes(model)
+    words = sum(count_words(n, k, configuration) for n, k in shapes.values())
+    padding = 1 - sum(n * k for n, k in shapes.values()) / (words * configuration.trits_per_cycle)
+    try:
+        image = compile_for(model, configuration, name)
+    except UsageError as error:
+        return Fit(configuration, words, configuration.weight_words, padding, str(error), None, None)
+    cycles = token_cycles(image, configuration).cycles
+    rates = token_rates(cycles, token_bytes(image, configuration), clock_of(configuration), configuration.link)
+    return Fit(configuration, words, configuration.weight_words, padding, None, cycles, rates)
