@@ -132,7 +132,7 @@ def _sequence(value: Any, where: str) -> Sequence[Any]:
 
 def _mapping(value: Any, names: Sequence[str], where: str) -> Mapping[str, Any]:
     if not isinstance(value, dict) or sorted(value) != sorted(names):
-        found = ", ".join(map(str, value)) if isinstance(value, dict) else type(value).__name__
+        found = ", ".join(map(repr, value)) if isinstance(value, dict) else type(value).__name__
         raise PlanError(f"{where} must have {', '.join(names)}, not {found}")
     return value
 

@@ -1,11 +1,22 @@
-"""Configurations small enough to be worked out by hand."""
+"""Configurations and models small enough to be worked out by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from trine.firmware.configuration import UART_3M, Configuration
+from trine.firmware.link import RESPONSE_BIT, Error, Frame
+from trine.firmware.machine import Machine
+from trine.firmware.traffic import Message
+from trine.golden.arrays import Int8
+from trine.golden.bitlinear import BinaryLinear, BitLinear
+from trine.golden.checkpoint import Checkpoint, linear_shapes, tensor_shapes
+from trine.golden.classifier import Classifier, ClassifierConfig
+from trine.golden.config import ModelConfig
 
 MakeConfiguration = Callable[..., Configuration]
 
@@ -30,3 +41,48 @@ def _configure() -> MakeConfiguration:
 def _small() -> Configuration:
     """`small_configuration` as it is."""
     return small_configuration()
+
+
+def ternary(rows: int, columns: int, seed: int = 0) -> Int8:
+    """Random weights int8 (rows, columns), a third of each."""
+    return np.random.default_rng(seed).integers(-1, 2, (rows, columns), np.int8)
+
+
+def decoder(hidden: int = 8, inner: int = 12, layers: int = 2, tied: bool = True, linear_class: str = "bitlinear",
+            ) -> Checkpoint:
+    """A decoder of random weights: 4 heads, 2 of keys and values."""
+    config = ModelConfig(vocab_size=5, hidden_size=hidden, intermediate_size=inner, num_hidden_layers=layers,
+                         num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=6, rms_norm_eps=1e-5,
+                         rope_theta=1e4, tie_word_embeddings=tied, linear_class=linear_class)
+    random = np.random.default_rng(7)
+    linears = {name: BitLinear(ternary(*shape, seed=index), np.float32(1.5 + index), linear_class)
+               for index, (name, shape) in enumerate(linear_shapes(config).items())}
+    tensors = {name: random.normal(size=shape).astype(np.float32) for name, shape in tensor_shapes(config).items()}
+    return Checkpoint(config, linears, tensors)
+
+
+def classifier(binary: bool = False, sizes: tuple[int, ...] = (9, 7, 3)) -> Classifier:
+    """A classifier of random weights, a layer between each two of `sizes`."""
+    shapes = {f"layer{index}": (n, k) for index, (k, n) in enumerate(pairwise(sizes))}
+    linears: dict[str, BitLinear | BinaryLinear] = {}
+    for index, (name, (n, k)) in enumerate(shapes.items()):
+        weights = ternary(n, k, seed=index)
+        linears[name] = (BinaryLinear(np.where(weights == 0, np.int8(1), weights), np.float32(0.5 + index)) if binary
+                         else BitLinear(weights, np.float32(0.5 + index)))
+    return Classifier(ClassifierConfig(shapes, binary), linears)
+
+
+def execute(machine: Machine, messages: Iterable[Message]) -> list[bytes]:
+    """The responses' payloads of a machine that refuses none of `messages`."""
+    payloads = []
+    for request, payload in messages:
+        answer = machine.feed(Frame(request, 1, payload).encode())
+        assert answer[2] == request | RESPONSE_BIT, Error(answer[8]).name
+        payloads.append(answer[8:-4])
+    return payloads
+
+
+@pytest.fixture(name="made", scope="session")
+def _made() -> SimpleNamespace:
+    """`ternary`, `decoder`, `classifier`, `execute`: models to compile, and a machine to run them on."""
+    return SimpleNamespace(ternary=ternary, decoder=decoder, classifier=classifier, execute=execute)
