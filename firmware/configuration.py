@@ -91,7 +91,7 @@ class Configuration:
 
     def __post_init__(self) -> None:
         for field in ("lanes", "depth", "weight_words", "activation_chunks", "result_beats", "result_width",
-                      "program_words", "timeout_cycles"):
+                      "program_words", "timeout_cycles", "accumulator_bits", "activation_bits", "maximum_payload"):
             value = getattr(self, field)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ConfigurationError(f"{field} must be a positive integer, not {value!r}")
