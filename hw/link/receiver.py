@@ -24,7 +24,8 @@ class Header(data.Struct):
 class Receiver(wiring.Component):
     """Receives one frame, checks it, offers it with its payload, and waits until it is released.
 
-    Throughput: a byte a cycle, plus 10 cycles a frame; a byte every two cycles while searching for a header.
+    Throughput: a byte a cycle, with a pause of 10 cycles behind the header; a byte every three cycles while searching.
+    Latency: `valid` two cycles after a frame's last byte, its payload's first byte one cycle later.
     Every frame ends in one request: with error 0, or NO_SYNC, OVERSIZED, BAD_CRC or TIMEOUT (firmware.link).
 
     Parameters
@@ -34,7 +35,7 @@ class Receiver(wiring.Component):
     Members
     -------
     i: In, bytes from the link.
-    request, valid: Out, the request, from its last byte on until `release`.
+    request, valid: Out, the request, until `release`.
     payload: Out, stream of its payload, once.
     release: In, the request is served; the next frame may come.
     active: Out, 1 while a frame is being received.
