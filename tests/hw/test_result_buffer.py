@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.hw.simulation import Record, Watch, put, put_all, simulate
+from tests.hw.simulation import Record, Watch, put_all, simulate
 from trine.hw.memory.result_buffer import ResultBuffer
 
 
@@ -76,17 +76,3 @@ def test_queue():
         await put_all(ctx, dut.stores, [{"beat": beat, "row_blocks": 1} for beat in range(11)])
 
     simulate(dut, give_results, give_stores, monitors=[stores, busy])
-
-
-def test_wrap():
-    """A store goes on at the beginning when it reaches the end."""
-    dut = ResultBuffer(8, 2, 2)
-    values = random_beats(random.Random(8), 6, 2)
-
-    async def testbench(ctx):
-        await put(ctx, dut.stores, {"beat": 6, "row_blocks": 3})
-        await put_all(ctx, dut.results, values)
-        await ctx.tick()
-        assert await read_all(ctx, dut, 8) == [*values[2:], [0, 0], [0, 0], *values[:2]]
-
-    simulate(dut, testbench)

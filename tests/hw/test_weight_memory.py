@@ -37,7 +37,7 @@ def as_payloads(fetches):
 
 
 def fetched(values, fetches):
-    return [values[(address + index) % len(values)] for address, row_blocks, chunks in fetches
+    return [values[address + index] for address, row_blocks, chunks in fetches
             for index in range(row_blocks * chunks)]
 
 
@@ -125,18 +125,3 @@ def test_partial_load():
 
     simulate(dut, testbench, monitors=[weights])
     assert weights.payloads == [*values[:4], *new_values, new_values[0]]
-
-
-def test_wrap():
-    """A fetch goes on at the beginning when it reaches the end."""
-    dut = WeightMemory(8, 1, 4)
-    link, values = contents(8, 1, 4)
-    weights = Watch(dut.weights)
-
-    async def testbench(ctx):
-        await load(ctx, dut, 0, link)
-        await put(ctx, dut.fetches, {"address": 5, "row_blocks": 3, "chunks": 2})
-        await get_all(ctx, dut.weights, 6)
-
-    simulate(dut, testbench, monitors=[weights])
-    assert weights.payloads == fetched(values, [(5, 3, 2)])
