@@ -121,36 +121,44 @@ class AdderArray(wiring.Component):
         return m
 
     def _control(self, m, advance, first, last, accept):
-        """Counts chunks and row blocks; returns the chunk whose codes the accepted word needs."""
+        """Counts chunks and row blocks; returns the chunk whose codes the accepted word needs.
+
+        `first` and `last` say which chunk of its row block the next word is. What the next cycle needs is compared a
+        cycle ahead, so that `weights.ready` is one level of logic behind registers.
+        """
         command = Signal(Command)
-        chunk, row_block = Signal(16), Signal(16)
+        chunks_left, row_blocks_left = Signal(16), Signal(16)  # after the current one
+        row_block_last = Signal()
         activation_chunk = Signal(16)
-        pace = Signal(range(self._configuration.beats_per_row_block + 1))
-        row_block_last = row_block == command.row_blocks - 1
+        pace, paced = Signal(range(self._configuration.beats_per_row_block + 1)), Signal()
         m.d.comb += [
-            first.eq(chunk == 0),
-            last.eq(chunk == command.chunks - 1),
-            self.pacing.eq(self.active & self.weights.valid & last & (pace != 0)),
-            self.weights.ready.eq(self.active & advance & ~(last & (pace != 0))),
+            self.pacing.eq(self.active & self.weights.valid & last & paced),
+            self.weights.ready.eq(self.active & advance & ~(last & paced)),
             accept.eq(self.weights.valid & self.weights.ready),
             self.commands.ready.eq(~self.active | (accept & last & row_block_last)),
         ]
-        with m.If(advance & (pace != 0)):
-            m.d.sync += pace.eq(pace - 1)
+        with m.If(advance & paced):
+            m.d.sync += [pace.eq(pace - 1), paced.eq(pace != 1)]
         with m.If(accept):
-            m.d.sync += [chunk.eq(chunk + 1), activation_chunk.eq(activation_chunk + 1)]
+            m.d.sync += [
+                first.eq(last), last.eq(chunks_left == 1), chunks_left.eq(chunks_left - 1),
+                activation_chunk.eq(activation_chunk + 1),
+            ]
             with m.If(last):
                 m.d.sync += [
-                    chunk.eq(0), activation_chunk.eq(command.activation_chunk), row_block.eq(row_block + 1),
-                    pace.eq(self._configuration.beats_per_row_block),
+                    last.eq(command.chunks == 1), chunks_left.eq(command.chunks - 1),
+                    row_block_last.eq(row_blocks_left == 1), row_blocks_left.eq(row_blocks_left - 1),
+                    activation_chunk.eq(command.activation_chunk),
+                    pace.eq(self._configuration.beats_per_row_block), paced.eq(1),
                 ]
                 with m.If(row_block_last):
                     m.d.sync += self.active.eq(0)
         with m.If(self.commands.valid & self.commands.ready):
+            new = self.commands.payload
             m.d.sync += [
-                command.eq(self.commands.payload),
-                activation_chunk.eq(self.commands.payload.activation_chunk),
-                self.active.eq(1), chunk.eq(0), row_block.eq(0),
+                command.eq(new), self.active.eq(1), first.eq(1), activation_chunk.eq(new.activation_chunk),
+                last.eq(new.chunks == 1), chunks_left.eq(new.chunks - 1),
+                row_block_last.eq(new.row_blocks == 1), row_blocks_left.eq(new.row_blocks - 1),
             ]
         return activation_chunk
 

@@ -94,6 +94,7 @@ class Controller(wiring.Component):
         arguments = Signal(96)  # the payload's first bytes, lowest first
         region, address, count = arguments[0:8], arguments[32:64], arguments[64:96]
         taken = Signal(16)  # bytes of the payload that were consumed
+        room = Signal(32)  # beats of the result buffer from `address` on
         error = Signal(Error)
         beyond = Signal()
         opcode, length = self.request.opcode, self.request.length
@@ -136,8 +137,12 @@ class Controller(wiring.Component):
                     with m.Switch(opcode):
                         for request, size in ARGUMENT_BYTES.items():
                             with m.Case(request), m.If(taken == size - 1):
-                                m.next = "EXECUTE"
+                                m.next = "CHECK"
+            with m.State("CHECK"):
+                m.d.sync += room.eq(configuration.result_beats - address)
+                m.next = "EXECUTE"
             with m.State("EXECUTE"):
+                outside = (address > configuration.result_beats) | (count > room)
                 with m.Switch(opcode):
                     with m.Case(Request.HELLO):
                         respond(4)
@@ -163,8 +168,7 @@ class Controller(wiring.Component):
                             fail(Error.BAD_LENGTH)
                         with m.Elif(region != Region.RESULTS):
                             fail(Error.BAD_REGION)
-                        with m.Elif((address > configuration.result_beats)
-                                    | (count > configuration.result_beats - address)):
+                        with m.Elif(outside):
                             fail(Error.BAD_ADDRESS)
                         with m.Else():
                             m.next = "READ"
@@ -238,17 +242,17 @@ class Controller(wiring.Component):
     def _fixed_reply(self, m, image_id, retired, error):
         """The byte of a short response that is to be sent next."""
         configuration = self._configuration
-        position = Signal(6)
-        with m.If(self.start):
+        position = Signal(6)  # one ahead of the byte that is offered
+        byte, offered = Signal(8), Signal(8)
+        with m.If(~self.active):
             m.d.sync += position.eq(0)
-        with m.Elif(self.reply_payload.ready):
-            m.d.sync += position.eq(position + 1)
+        with m.Elif(self.start | self.reply_payload.ready):
+            m.d.sync += [position.eq(position + 1), offered.eq(byte)]
         info = struct.pack(INFO_FORMAT, PROTOCOL_VERSION, configuration.maximum_payload, configuration.lanes,
                            configuration.depth, configuration.configuration_hash, self._build_id, 0,
                            configuration.clock_khz)
         known = [Const(byte, 8) for byte in info]
         known[24:28] = [image_id.word_select(index, 8) for index in range(4)]
-        byte = Signal(8)
         with m.Switch(self.reply.opcode):
             with m.Case(ERROR):
                 m.d.comb += byte.eq(Mux(position == 0, error, self.request.opcode))
@@ -258,7 +262,7 @@ class Controller(wiring.Component):
                 m.d.comb += byte.eq(retired.word_select(position[:3], 8))
             with m.Default():  # HELLO is the beginning of INFO
                 m.d.comb += byte.eq(Array(known)[position])
-        return byte
+        return offered
 
     def _results(self, m, address):
         """The byte of the result buffer that is to be sent next; the beat after the current one is always ahead."""

@@ -19,7 +19,8 @@ class Reply(data.Struct):
 class Transmitter(wiring.Component):
     """Frames one response: header, payload, CRC-32.
 
-    Throughput: a byte a cycle; latency: two cycles from `start` to the first byte.
+    Throughput: a byte a cycle, with a pause of one cycle before the CRC; latency: two cycles from `start` to the first
+    byte.
 
     Members
     -------

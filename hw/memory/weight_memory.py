@@ -60,26 +60,34 @@ class WeightMemory(wiring.Component):
 
         fetch = Signal(Fetch)
         active = Signal()
-        chunk, row_block = Signal(16), Signal(16)
+        chunks_left, row_blocks_left = Signal(16), Signal(16)  # after the current one
+        chunk_last, row_block_last = Signal(), Signal()
         read_address = Signal(range(max(self._words, 2)))
         issue = Signal()  # an address goes to the banks in this cycle
-        chunk_last, row_block_last = chunk == fetch.chunks - 1, row_block == fetch.row_blocks - 1
         m.d.comb += [
             issue.eq(active & (~self.weights.valid | self.weights.ready)),
             self.fetches.ready.eq(~active | (issue & chunk_last & row_block_last)),
         ]
         with m.If(issue):
-            m.d.sync += [self.weights.valid.eq(1), read_address.eq(read_address + 1), chunk.eq(chunk + 1)]
+            m.d.sync += [
+                self.weights.valid.eq(1), read_address.eq(read_address + 1),
+                chunks_left.eq(chunks_left - 1), chunk_last.eq(chunks_left == 1),
+            ]
             with m.If(chunk_last):
-                m.d.sync += [chunk.eq(0), row_block.eq(row_block + 1)]
+                m.d.sync += [
+                    chunks_left.eq(fetch.chunks - 1), chunk_last.eq(fetch.chunks == 1),
+                    row_blocks_left.eq(row_blocks_left - 1), row_block_last.eq(row_blocks_left == 1),
+                ]
                 with m.If(row_block_last):
                     m.d.sync += active.eq(0)
         with m.Elif(self.weights.ready):
             m.d.sync += self.weights.valid.eq(0)
         with m.If(self.fetches.valid & self.fetches.ready):
+            new = self.fetches.payload
             m.d.sync += [
-                fetch.eq(self.fetches.payload), read_address.eq(self.fetches.payload.address),
-                active.eq(1), chunk.eq(0), row_block.eq(0),
+                fetch.eq(new), read_address.eq(new.address), active.eq(1),
+                chunks_left.eq(new.chunks - 1), chunk_last.eq(new.chunks == 1),
+                row_blocks_left.eq(new.row_blocks - 1), row_block_last.eq(new.row_blocks == 1),
             ]
 
         for lane in range(self._lanes):
