@@ -29,8 +29,6 @@ ATTEMPTS = 3
 """How often an exchange is tried before the link is given up."""
 GREETINGS = 6
 """How many HELLOs a resynchronisation sends, each to a device that may still wait for the rest of a lost frame."""
-STRAY_BYTES = 1 << 18
-"""How much a resynchronisation reads away after one HELLO: more than any exchange can have left behind."""
 
 _TRANSIENT = (Error.NO_SYNC, Error.BAD_CRC, Error.TIMEOUT)
 
@@ -38,7 +36,8 @@ _TRANSIENT = (Error.NO_SYNC, Error.BAD_CRC, Error.TIMEOUT)
 class Connection:
     """The host's end of the link.
 
-    timeout: seconds that any one response may take, unless an exchange says otherwise (> 0).
+    timeout: seconds that any one response may take, unless an exchange says otherwise, and that a resynchronisation may
+    take in all (> 0).
     """
 
     def __init__(self, transport: Transport, timeout: float = 10.0) -> None:
@@ -72,7 +71,8 @@ class Connection:
     def resynchronise(self) -> bytes:
         """Greet the device and read away everything before its answer; returns the answer's payload.
 
-        Raises TimeoutError or LinkError if no answer comes to several greetings, OSError if the device is gone.
+        Takes the connection's timeout at the longest. Raises TimeoutError or LinkError if no answer comes to several
+        greetings, OSError if the device is gone.
         """
         fault: Exception = TimeoutError("the device does not answer")
         for _ in range(GREETINGS):
@@ -127,10 +127,10 @@ class Connection:
 
     def _find(self, opcode: int, sequence: int) -> bytes:
         """The payload of that response; frames and garbage before it are dropped."""
-        deadline = time.monotonic() + self._timeout
-        window = self._transport.read_exact(HEADER_BYTES, self._timeout)
-        for _ in range(STRAY_BYTES):
-            left = max(0.0, deadline - time.monotonic())
+        limit = self._timeout / GREETINGS
+        deadline = time.monotonic() + limit
+        window = self._transport.read_exact(HEADER_BYTES, limit)
+        while (left := deadline - time.monotonic()) > 0:
             try:
                 frame = self._rest(window, deadline)
             except LinkError:
@@ -139,7 +139,7 @@ class Connection:
             if (frame.opcode, frame.sequence) == (opcode, sequence):
                 return frame.payload
             window = self._transport.read_exact(HEADER_BYTES, left)
-        raise LinkError(f"{STRAY_BYTES} bytes came, and no answer to HELLO among them")
+        raise LinkError("bytes came, but no answer to HELLO among them")
 
     def _next(self) -> int:
         self._sequence = self._sequence % 255 + 1  # never 0, which errors without a request carry

@@ -164,10 +164,12 @@ class Device:
         The counters are read before and after in the same round trip. Raises UsageError for another type or shape and
         for a code that the configuration's accumulator mode does not admit.
         """
+        if not isinstance(codes, np.ndarray):
+            raise UsageError(f"{', '.join(plan.layers)}: codes must be an array of int8, not {type(codes).__name__}")
         parts = [replace(plan, tiles=(tile,)) for tile in self._known(plan).tiles]
         try:
             batches = [request_messages(part, codes, self._configuration) for part in parts]
-        except (TrafficError, AttributeError) as error:
+        except TrafficError as error:
             raise UsageError(str(error)) from error
         snapshot: Message = (Request.COUNTERS, b"")
         messages = [snapshot, *(message for batch in batches for message in batch), snapshot]

@@ -49,12 +49,12 @@ def read_report(preset: str, folder: Path = REPORTS) -> dict[str, Any] | None:
 def clock_of(configuration: Configuration, folder: Path = REPORTS) -> Clock:
     """The clock at which figures for a configuration may be given.
 
-    With a routed report of a preset of this name, part and clock: the slowest of its seeds, but no more than the
+    With a routed report of this name, part and trits per cycle: the slowest of its seeds, but no more than the
     preset's clock, at which the board would run it; such figures are derived. Otherwise the configuration's own clock,
     which nobody has shown to be reached; such figures are estimated. UsageError for a damaged report.
     """
     report = read_report(configuration.name, folder)
-    if report is None or report.get("part") != configuration.part:
+    if report is None or any(report.get(key) != getattr(configuration, key) for key in ("part", "trits_per_cycle")):
         return Clock(configuration.clock_mhz, "estimated", "the preset's clock, not routed")
     try:
         fmax = min(float(f) for seed in report["seeds"] for f in seed["fmax_mhz"].values())

@@ -161,8 +161,8 @@ def _device_row(row: dict[str, Any]) -> list[str]:
 def _facts(key: str, facts: dict[str, Any]) -> str:
     """What of a link or of a training is worth a line."""
     if key == "link":
-        return (f"{facts['kind']}, {facts['bytes_per_second'] / 1e6:g} MB/s, {facts['round_trip_seconds'] * 1e3:g} ms a "
-                "round trip (estimated)")
+        milliseconds = facts["round_trip_seconds"] * 1e3
+        return f"{facts['kind']}, {facts['bytes_per_second'] / 1e6:g} MB/s, {milliseconds:g} ms a round trip (estimated)"
     parts = [f"{facts['steps']:,} steps"] if isinstance(facts.get("steps"), int) else []
     if facts.get("bits_per_character") is not None:
         parts.append(f"{facts['bits_per_character']:.3f} bits/character on the held-out text")

@@ -1,0 +1,133 @@
+import pytest
+
+from trine.firmware.link import Frame, Request
+from trine.host.connection import ATTEMPTS, Connection
+from trine.host.errors import DeviceError
+
+
+@pytest.fixture
+def connection(transport):
+    return Connection(transport)
+
+
+def once(damage):
+    """Damages the first write only."""
+    done = []
+
+    def apply(data):
+        if done:
+            return data
+        done.append(True)
+        return damage(data)
+
+    return apply
+
+
+ECHOES = [(Request.ECHO, bytes([i]) * i) for i in range(5)]
+PAYLOADS = [payload for _, payload in ECHOES]
+
+
+def test_pipelines(connection, transport):
+    assert connection.exchange(ECHOES) == PAYLOADS
+    assert transport.writes == 1
+    assert connection.faults == 0
+
+
+@pytest.mark.parametrize("position", [0, 3, 7, 11, 12, 25, 40, 60])
+def test_corrupt_to_device(connection, transport, position):
+    transport.to_device = once(lambda data: data[:position] + bytes([data[position] ^ 0x10]) + data[position + 1:])
+    assert connection.exchange(ECHOES) == PAYLOADS
+    assert connection.faults == 1
+
+
+@pytest.mark.parametrize("position", [0, 9, 13, 30, 69])
+def test_lost_to_device(connection, transport, position):
+    transport.to_device = once(lambda data: data[:position] + data[position + 1:])
+    assert connection.exchange(ECHOES) == PAYLOADS
+    assert connection.faults == 1
+
+
+@pytest.mark.parametrize("garbage", [b"\0", b"\xb1\x58" * 9, bytes(range(200))])
+def test_garbage_before(connection, transport, garbage):
+    transport.to_device = once(lambda data: garbage + data)
+    assert connection.exchange(ECHOES) == PAYLOADS
+
+
+@pytest.mark.parametrize("read", range(1, 11))
+def test_corrupt_from_device(connection, transport, read):
+    def damage(data, number):
+        return bytes([data[0] ^ 1]) + data[1:] if number == read else data
+
+    transport.from_device = damage
+    assert connection.exchange(ECHOES) == PAYLOADS
+    assert connection.faults == 1
+
+
+def test_repeated_response(connection, transport):
+    stale = Frame(Request.ECHO | 0x80, 200, b"old").encode()
+    transport.inner._received += stale
+    assert connection.exchange(ECHOES) == PAYLOADS
+
+
+def test_gives_up(connection, transport):
+    transport.to_device = lambda data: data[:-1]
+    with pytest.raises(DeviceError, match=r"no good answer to ECHO, INFO in 3 attempts: .*; check the cable"):
+        connection.exchange([(Request.ECHO, b""), (Request.INFO, b"")])
+    assert connection.faults == ATTEMPTS
+
+
+def test_silent_device_is_not_waited_for_ever(connection, transport):
+    transport.to_device = lambda data: b""
+    with pytest.raises(DeviceError, match=r"no good answer to INFO"):
+        connection.exchange([(Request.INFO, b"")])
+    assert transport.writes < 30
+
+
+def test_endless_garbage_from_device(small):
+    class Babbling:
+        def write(self, data):
+            pass
+
+        def read_exact(self, n, timeout):
+            return b"\x55" * n
+
+        def close(self):
+            pass
+
+    with pytest.raises(DeviceError, match=r"no good answer to INFO"):
+        Connection(Babbling(), timeout=0.2).exchange([(Request.INFO, b"")])
+
+
+def test_gone(connection, transport):
+    transport.gone = True
+    with pytest.raises(DeviceError, match=r"the device is gone: No such device"):
+        connection.exchange(ECHOES)
+
+
+def test_refusal_names_request_and_reason_and_keeps_step(connection):
+    with pytest.raises(DeviceError, match=r"the device refuses RUN: NOT_COMMITTED: no image"):
+        connection.exchange([(Request.ECHO, b"x"), (Request.RUN, bytes(4)), (Request.ECHO, b"y")])
+    assert connection.faults == 0
+    assert connection.exchange(ECHOES) == PAYLOADS
+    assert connection.faults == 0
+
+
+def test_unknown_error_code(connection, transport):
+    inner = transport.inner.write
+
+    def write(data):
+        inner(data)
+        if data[2] == Request.INFO:
+            transport.inner._received[:] = Frame(0xFF, data[3], bytes([99, data[2]])).encode()
+
+    transport.inner.write = write
+    with pytest.raises(DeviceError, match=r"an error response that says 63"):
+        connection.exchange([(Request.INFO, b"")])
+
+
+def test_sequence_numbers_never_zero(connection):
+    connection.exchange([(Request.ECHO, b"")] * 250)
+    assert connection.exchange(ECHOES * 4) == PAYLOADS * 4
+    assert connection.faults == 0
+
+
