@@ -4,6 +4,7 @@ An instruction is one 128-bit word of the program memory, little-endian on the l
 instructions that ends with END; its *entry* is the address of its first. Programs neither branch nor nest.
 """
 
+# mypy: disable-error-code="call-arg,misc,valid-type"
 from amaranth.hdl import unsigned
 from amaranth.lib import data, enum
 

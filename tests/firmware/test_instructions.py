@@ -1,5 +1,7 @@
 """The instruction word: 128 bits, every field described."""
 
+from typing import Any
+
 from amaranth.lib import data
 
 from trine.firmware.instructions import FIELD_PURPOSE, INSTRUCTION_BYTES, Instruction, Opcode
@@ -19,4 +21,5 @@ def test_every_field_is_described():
 
 def test_opcodes():
     """END is 0, so that memory that reads as zeros ends a program."""
-    assert {opcode.name: opcode.value for opcode in Opcode} == {"END": 0, "MATVEC": 1}
+    opcodes: Any = Opcode
+    assert {opcode.name: opcode.value for opcode in opcodes} == {"END": 0, "MATVEC": 1}
