@@ -63,13 +63,13 @@ def trine_command(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line `arguments` (default: this process's); returns the exit code and never raises."""
+def invoke(arguments: Sequence[str]) -> int:
+    """Run the command line `arguments`; returns the exit code and never raises."""
     try:
-        result = trine_command.main(args=None if arguments is None else list(arguments), prog_name="trine",
-                                    standalone_mode=False)
+        with trine_command.make_context("trine", list(arguments)) as context:
+            trine_command.invoke(context)
         sys.stdout.flush()
-        return result if isinstance(result, int) else 0
+        return 0
     except BrokenPipeError:
         # What is still buffered has nobody to go to; without this the interpreter complains when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -91,7 +91,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> NoReturn:
     """The entry point of the `trine` command."""
-    sys.exit(run())
+    sys.exit(invoke(sys.argv[1:]))
 
 
 def _fail(message: str, code: int) -> int:

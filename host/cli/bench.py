@@ -14,6 +14,7 @@ from trine.host.cli.common import (
     json_option,
     print_json,
     progress,
+    say,
 )
 from trine.host.errors import UsageError
 from trine.host.open import open_device
@@ -60,7 +61,6 @@ def bench_command(device: str, config: Path | None, shapes: str, seed: int, plot
 
 
 def _print(results: list[LayerResult], clock: Clock, device: str) -> None:
-    out = console()
     table = Table(title=f"layers on {device}, weights resident", title_justify="left")
     for column in ("layer", "loads", "cycles", "busy", "stall", "drain", "busy share", "efficiency", "Gtrit/s",
                    "offload"):
@@ -71,9 +71,9 @@ def _print(results: list[LayerResult], clock: Clock, device: str) -> None:
         table.add_row(result.name, f"{result.loads}", f"{counters.cycles:,}", f"{counters.busy:,}", f"{stalls:,}",
                       f"{counters.drain:,}", f"{result.busy:.1%}", f"{result.efficiency:.1%}",
                       f"{result.gtrit_per_s(clock):.1f}", "-" if offload is None else f"{offload:.2f}")
-    out.print(table)
+    console().print(table)
     counted = "simulated" if device.startswith("sim") else "by the cycle model, estimated"
-    out.print(f"Cycles are {counted}. Gtrit/s is {clock.evidence} at {clock.mhz:g} MHz ({clock.source}); offload adds "
-              "the board's link, estimated.")
-    out.print(f"All {sum(result.integers for result in results):,} integers equal the golden model's; all cycles "
-              f"{'equal' if device.startswith('sim') else 'are'} the cycle model's.")
+    say(f"Cycles are {counted}. Gtrit/s is {clock.evidence} at {clock.mhz:g} MHz ({clock.source}); offload adds the "
+        "board's link, estimated.")
+    say(f"All {sum(result.integers for result in results):,} integers equal the golden model's; all cycles "
+        f"{'equal' if device.startswith('sim') else 'are'} the cycle model's.")

@@ -63,6 +63,11 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
 
 
+def say(text: str) -> None:
+    """A line of prose on standard output, however long: a terminal wraps it, a pipe gets it whole."""
+    console().print(text, soft_wrap=True, markup=False)
+
+
 def print_json(figures: Mapping[str, Any]) -> None:
     """`figures` as JSON on standard output."""
     print(json.dumps(figures, indent=2))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from trine.host.cli.common import config_option, configuration, console, json_option, print_json
+from trine.host.cli.common import config_option, configuration, json_option, print_json, say
 from trine.host.compiled import compile_for
 from trine.host.errors import bad_input
 from trine.host.shipped import find_model, load_model
@@ -30,6 +30,5 @@ def compile_command(model: str, preset: str | None, config: Path | None, output:
                     "configuration_hash": f"{chosen.configuration_hash:016x}", "bytes": len(image.encoded),
                     **use.figures()})
         return
-    console().print(f"{output}: {image.name} for {chosen.name}, {len(image.encoded):,} bytes; {use.words:,} of "
-                    f"{use.words_available:,} weight words, {use.instructions} of {use.instructions_available} "
-                    "instructions.")
+    say(f"{output}: {image.name} for {chosen.name}, {len(image.encoded):,} bytes; {use.words:,} of "
+        f"{use.words_available:,} weight words, {use.instructions} of {use.instructions_available} instructions.")

@@ -10,7 +10,7 @@ from rich.table import Table
 from trine.firmware.configuration import Configuration, load_configuration
 from trine.firmware.image import Image
 from trine.firmware.presets import PRESETS
-from trine.host.cli.common import config_option, console, json_option, print_json
+from trine.host.cli.common import config_option, console, json_option, print_json, say
 from trine.host.compiled import describe, is_image, model_shapes, open_image
 from trine.host.errors import UsageError, bad_input
 from trine.host.routed import clock_of
@@ -135,7 +135,7 @@ def _print(figures: dict[str, Any]) -> None:
     width = max(map(len, plain), default=0)
     for key, value in plain.items():
         if value is not None:
-            out.print(f"{key:{width}}  {_text(value)}", soft_wrap=True)
+            say(f"{key:{width}}  {_text(value)}")
     if models:
         out.print(_table("model", ["what"], [[row["name"], row["what"]] for row in models], right=False))
     if presets:
@@ -145,7 +145,7 @@ def _print(figures: dict[str, Any]) -> None:
         columns = ["weight words", "of", "used", "padding", "cycles", "array /s", "offload /s", ""]
         out.print(_table("preset", columns, [_device_row(row) for row in devices]))
         unit = "inputs" if "classifier" in figures["what"] else "tokens"
-        out.print(f"cycles of the array per {unit[:-1]}; {unit} a second by the array alone and with the board's link")
+        say(f"cycles of the array per {unit[:-1]}; {unit} a second by the array alone and with the board's link")
 
 
 def _device_row(row: dict[str, Any]) -> list[str]:
@@ -153,7 +153,7 @@ def _device_row(row: dict[str, Any]) -> list[str]:
              f"{row['padding']:.1%}"]
     if not row["fits"]:
         excess = row["weight_words"] - row["weight_words_available"]
-        return [*start, "", "", "", f"{excess:,} words too many" if excess > 0 else row["reason"]]
+        return [*start, "", "", "", f"{excess:,} too many" if excess > 0 else row["reason"]]
     return [*start, *(_text(row[key]) for key in ("cycles_per_token", "array_tokens_per_s", "offload_tokens_per_s",
                                                   "evidence"))]
 
@@ -162,7 +162,8 @@ def _facts(key: str, facts: dict[str, Any]) -> str:
     """What of a link or of a training is worth a line."""
     if key == "link":
         milliseconds = facts["round_trip_seconds"] * 1e3
-        return f"{facts['kind']}, {facts['bytes_per_second'] / 1e6:g} MB/s, {milliseconds:g} ms a round trip (estimated)"
+        rate = facts["bytes_per_second"] / 1e6
+        return f"{facts['kind']}, {rate:g} MB/s, {milliseconds:g} ms a round trip (estimated)"
     parts = [f"{facts['steps']:,} steps"] if isinstance(facts.get("steps"), int) else []
     if facts.get("bits_per_character") is not None:
         parts.append(f"{facts['bits_per_character']:.3f} bits/character on the held-out text")

@@ -10,12 +10,12 @@ import numpy.typing as npt
 from trine.golden.checkpoint import Checkpoint
 from trine.host.cli.common import (
     config_option,
-    console,
     device_name,
     device_option,
     json_option,
     print_json,
     progress,
+    say,
 )
 from trine.host.cli.speech import print_figures, run_figures, speak, speech_figures
 from trine.host.compiled import load_any
@@ -77,7 +77,7 @@ def run_command(model: str, device: str, config: Path | None, prompt: str | None
         print_json({"device": name, **figures})
         return
     if "accuracy" in figures:
-        console().print(f"{figures['right']} of {figures['images']} digits right: {figures['accuracy']:.1%}")
+        say(f"{figures['right']} of {figures['images']} digits right: {figures['accuracy']:.1%}")
     print_figures(figures, name)
 
 
@@ -116,8 +116,7 @@ def _run_layer(device: Device, name: str, model: str, layer: str, vectors: npt.N
     if as_json:
         print_json(figures)
         return
-    out = console()
     if output is None:
-        out.print(np.array2string(results, threshold=64))
-    out.print(f"{layer}: {figures['input']} -> {figures['output']} in {figures['array_cycles']:,} array cycles; all "
-              f"{figures['integers_compared']:,} integers equal the golden model's.")
+        say(np.array2string(results, threshold=64))
+    say(f"{layer}: {figures['input']} -> {figures['output']} in {figures['array_cycles']:,} array cycles; all "
+        f"{figures['integers_compared']:,} integers equal the golden model's.")

@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from trine.firmware.counters import CAUSES
-from trine.host.cli.common import console
+from trine.host.cli.common import console, say
 from trine.host.figures import busy_share, efficiency
 from trine.host.language_model import LanguageModel
 from trine.host.runner import Runner
@@ -38,14 +38,14 @@ def speak(model: LanguageModel, prompt: str, characters: int, temperature: float
     said: list[str] = []
     first = 0.0
     if not silent:
-        _say(prompt)
+        _stream(prompt)
     for character in stream:
         first = first or time.monotonic() - started
         said.append(character)
         if not silent:
-            _say(character)
+            _stream(character)
     if not silent:
-        _say("\n\n")
+        _stream("\n\n")
     return Speech(prompt, "".join(said), first, time.monotonic() - started)
 
 
@@ -115,15 +115,14 @@ def print_figures(figures: dict[str, Any], device: str) -> None:
                       f"of {figures['words']} words")
     if figures.get("characters_per_s"):
         table.add_row("characters a second", f"{figures['characters_per_s']:.1f}", "timed, on this machine")
-    out = console()
-    out.print(table)
+    console().print(table)
     if figures["link_faults"]:
-        out.print(f"{figures['link_faults']} faults of the link were repaired.")
+        say(f"{figures['link_faults']} faults of the link were repaired.")
     cycles = "equal" if device.startswith("sim") else "are"
-    out.print(f"All {figures['integers_compared']:,} integers equal the golden model's, each compared when it was "
-              f"computed; all cycles {cycles} the cycle model's.")
+    say(f"All {figures['integers_compared']:,} integers equal the golden model's, each compared when it was computed; "
+        f"all cycles {cycles} the cycle model's.")
 
 
-def _say(text: str) -> None:
+def _stream(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()

@@ -102,8 +102,9 @@ def test_apply_linear_binary_with_four_bits():
 
 
 def test_apply_linear_nan(classifier):
+    linear = classifier.linears["first"]
     with pytest.raises(UsageError, match=r"x\[2\] is nan"):
-        apply_linear(classifier.linears["first"], np.array([0, 0, np.nan] + [0] * 6, np.float32), 8, lambda codes: codes)
+        apply_linear(linear, np.array([0, 0, np.nan] + [0] * 6, np.float32), 8, linear.accumulate)
 
 
 def test_describe(classifier):

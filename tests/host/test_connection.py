@@ -12,7 +12,7 @@ def connection(transport):
 
 def once(damage):
     """Damages the first write only."""
-    done = []
+    done: list[bool] = []
 
     def apply(data):
         if done:

@@ -47,7 +47,7 @@ def test_init_wrong_protocol(small, transport, monkeypatch):
 
 
 def test_load(device, image, transport):
-    progress = []
+    progress: list[float] = []
     device.load(image, progress.append)
     assert device.info().image_id == image.image_id
     assert device.image is image

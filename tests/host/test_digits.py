@@ -12,7 +12,7 @@ from trine.host.shipped import digits
 @pytest.mark.parametrize(("name", "device", "least"), [("digits-ternary", "golden:tinyfpga_bx", 0.97),
                                                        ("digits-binary", "golden:ulx3s_85f", 0.95)])
 def test_accuracy(name, device, least):
-    progress = []
+    progress: list[float] = []
     with open_device(device) as opened:
         runner = Runner(opened, *load_any(name, opened.configuration))
         accuracy = classify(runner, *digits(), progress.append)

@@ -51,5 +51,6 @@ def test_single_layer_is_compared_with_the_image(device, small, codes):
 def test_rates(device, image, classifier, small):
     rates = Runner(device, image, classifier).rates()
     assert rates.array_tokens_per_s == pytest.approx(1e6 / token_cycles(image, small).cycles)
+    assert rates.offload_tokens_per_s is not None
     assert rates.offload_tokens_per_s < 500, "two round trips of a millisecond"
     assert rates.clock.evidence == "estimated"

@@ -21,6 +21,7 @@ def test_fit():
     assert found.cycles is not None
     assert found.cycles > 15_840
     assert found.rates is not None
+    assert found.rates.offload_tokens_per_s is not None
     assert found.rates.offload_tokens_per_s < found.rates.array_tokens_per_s
 
 
@@ -36,5 +37,6 @@ def test_padding_counts():
 def test_too_big():
     found = fit(load_model(find_model("austen-small")), PRESETS["tinyfpga_bx"], "austen-small")
     assert found.words == 19_800
+    assert found.reason is not None
     assert "19288 too many" in found.reason
     assert found.cycles is None
