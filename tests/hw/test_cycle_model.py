@@ -33,13 +33,13 @@ async def request(ctx, dut, opcode, payload=b""):
 
 
 def programs(seed):
-    """A few programs of one to eight products, among them the shortest that there are."""
+    """A few programs of one to six products, among them the shortest that there are."""
     chance = random.Random(seed)
-    yield [Matvec(0, 1, 1) for _ in range(8)]
+    yield [Matvec(0, 1, 1) for _ in range(6)]
     yield [Matvec(0, 2, 7), Matvec(0, 1, 1), Matvec(0, 3, 1)]
     for _ in range(6):
         yield [Matvec(0, chance.choice([1, 1, 2, 4]), chance.choice([1, 1, 2, 3, 8])) for _ in
-               range(chance.randint(1, 8))]
+               range(chance.randint(1, 6))]
 
 
 @pytest.mark.parametrize("seed", range(len(GEOMETRIES)))
