@@ -1,5 +1,3 @@
-from fractions import Fraction
-
 import numpy as np
 import pytest
 
@@ -34,13 +32,14 @@ def test_autobitlinear_multiplies():
 
 
 def test_bitlinear_divides_once():
-    """The product of the scales is rounded to float32 before it divides: 1 + 2**-23 squared loses its last bit."""
-    ulp = np.float32(1 + 2**-23)
-    layer = BitLinear(np.ones((1, 1), np.int8), ulp)
-    rounded = np.float32(1 + 2**-22)
-    assert Fraction(float(ulp)) ** 2 != Fraction(float(rounded))
-    a = np.array([1000003], np.int32)
-    assert layer.rescale(a, f32(ulp))[0] == np.float32(1000003) / rounded
+    """float32's 0.7 is 11744051 / 2**24; three times it is rounded, to 8808038 / 2**22, before it divides.
+
+    Dividing by one scale and then by the other gives another float32.
+    """
+    layer = BitLinear(np.ones((1, 1), np.int8), np.float32(3))
+    output = layer.rescale(np.array([5], np.int32), f32(0.7))
+    assert output[0] == np.float32(5) / np.float32(8808038 / 2**22)
+    assert output[0] != np.float32(5) / np.float32(3) / np.float32(0.7)
 
 
 def test_bitlinear_four_bits():

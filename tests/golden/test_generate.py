@@ -132,6 +132,12 @@ def test_choose_is_the_cumulative_sum():
     assert [choose(np.zeros(4, np.float32), 1.0, rng) for _ in range(50)] == expected
 
 
+def test_choose_never_takes_the_impossible():
+    """A draw of exactly 0 falls on the first token with a probability, not on one without."""
+    rng: Any = types.SimpleNamespace(random=lambda: 0.0)
+    assert choose(np.array([-np.inf, 0, 0], np.float32), 1.0, rng) == 1
+
+
 def test_choose_zero_temperature_takes_the_first():
     assert choose(np.array([1, 3, 3], np.float32), 0, np.random.default_rng(0)) == 1
 

@@ -77,7 +77,7 @@ def assert_glue_agrees(checkpoint: Checkpoint, tokens: list[int], seen: record.A
     value that lies within an ulp or two of a half.
     """
     theirs = {name: linear.quantise(seen[f"{name}/input"])[0] for name, linear in checkpoint.linears.items()}
-    flips = []
+    flips: list[np.ndarray] = []
 
     def multiply(names: tuple[str, ...], codes: Int8) -> list[Int32]:
         expected = theirs[names[0]][cache.length]
