@@ -109,8 +109,8 @@ def test_layer_equals_golden(made, configure, rows, columns, weight_words, activ
 
 
 def test_layer_fills_its_loads(made, configure):
-    """10 row blocks of 3 chunks in loads of 10 words: 3 row blocks each, 2 in a tile because of the result buffer."""
-    images = compile_layer("layer", made.ternary(40, 18), configure(weight_words=10, result_beats=4))
+    """10 row blocks of 3 chunks in loads of 9 words: 3 row blocks each, 2 in a tile because of the result buffer."""
+    images = compile_layer("layer", made.ternary(40, 18), configure(weight_words=9, result_beats=4))
     assert [[tile.outputs[0].rows for tile in image.requests[0].tiles] for image in images] == [
         [8, 4], [8, 4], [8, 4], [4]]
     assert [image.model["loads"] for image in images] == [4] * 4

@@ -300,6 +300,18 @@ def test_programs_beyond_the_memories_end(roomy):
         assert np.frombuffer(host.read(0, 2), "<i4").tolist() == [6] * 4
 
 
+def test_beyond_the_memories_are_zeros(roomy):
+    """There are 40 weight words and 6 activation chunks."""
+    host = Host(roomy)
+    host.load(np.ones((160, 6), np.int8), [Matvec(36, 2, 2, 4, 0), Matvec(36, 2, 2, 5, 4), End()], np.ones(36, np.int8))
+    host.run()
+    assert np.frombuffer(host.read(0, 8), "<i4").tolist() == [12] * 8 + [6] * 8
+    host.write(Region.PROGRAM, 0, encode(Matvec(38, 2, 2, 4, 0)) + encode(Matvec(39, 2, 2, 4, 4)) + encode(End()))
+    host.ask(Request.COMMIT, b"\1\0\0\0")
+    host.run()
+    assert np.frombuffer(host.read(0, 8), "<i4").tolist() == [12] * 4 + [0] * 4 + [6] * 4 + [0] * 4
+
+
 def test_codes_that_are_not_in_use_count_as_zero(host):
     host.load(np.ones((4, 6), np.int8), [Matvec(0, 1, 1), End()], np.ones(6, np.int8))
     host.write(Region.WEIGHTS, 0, bytes([0b10101010, 0xFA]) + bytes(6))
