@@ -10,8 +10,8 @@ BAD_LENGTH, BAD_REGION, NOT_COMMITTED, BAD_ADDRESS, FAULT. What each request doe
 HELLO, INFO, COUNTERS, ECHO: answer. All but ECHO: BAD_LENGTH unless the payload is empty.
 WRITE: BAD_LENGTH without a byte of data after region and address. BAD_REGION for RESULTS and any that is none. Once
     the region is accepted, a WRITE to WEIGHTS or PROGRAM uncommits the image. Words are then written one by one; a
-    word beyond the region ends it with BAD_ADDRESS. Bytes after the last whole word: BAD_LENGTH; the word that they
-    begin is undefined then (untouched here).
+    byte beyond the region: BAD_ADDRESS, after the words before it are written. Otherwise, bytes after the last whole
+    word: BAD_LENGTH; the word that they begin is undefined then (untouched here).
 READ: BAD_LENGTH unless the payload has 12 bytes, count is at least 1 and the response at most 65,535 bytes.
     BAD_REGION unless it is RESULTS. BAD_ADDRESS unless all of the beats exist.
 COMMIT: BAD_LENGTH unless the payload has 4 bytes.
@@ -137,7 +137,7 @@ class Machine:
         configuration = self._configuration
         return struct.pack(
             INFO_FORMAT, PROTOCOL_VERSION, configuration.maximum_payload, configuration.lanes, configuration.depth,
-            configuration.configuration_hash, self._build_id, self._image_id, round(configuration.clock_mhz * 1000))
+            configuration.configuration_hash, self._build_id, self._image_id, configuration.clock_khz)
 
     def _write(self, payload: bytes) -> bytes:
         head = struct.calcsize(WRITE_FORMAT)
@@ -151,12 +151,13 @@ class Machine:
         if region == Region.WEIGHTS:
             self._trits = None
         size, words = word_bytes(region, self._configuration), region_words(region, self._configuration)
-        whole = (len(payload) - head) // size
-        written = max(0, min(whole, words - address))
+        whole, partial = divmod(len(payload) - head, size)
+        room = max(0, words - address)
+        written = min(whole, room)
         self._memories[region][address * size : (address + written) * size] = payload[head : head + written * size]
-        if written < whole:
+        if whole + (partial > 0) > room:
             raise _Refusal(Error.BAD_ADDRESS)
-        if (len(payload) - head) % size:
+        if partial:
             raise _Refusal(Error.BAD_LENGTH)
         return b""
 

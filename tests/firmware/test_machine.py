@@ -133,7 +133,10 @@ def test_write_to_the_end_of_a_region(host, region, words, size):
     assert host.write(region, 2**32 - 1, bytes(2 * size)) is Error.BAD_ADDRESS
     assert host.write(region, 0, bytes(size + 1)) is Error.BAD_LENGTH
     assert host.write(region, 0, bytes(size - 1)) is Error.BAD_LENGTH
-    assert host.write(region, words - 1, bytes(size + 1)) is Error.BAD_LENGTH
+    assert host.write(region, words - 2, bytes(size + 1)) is Error.BAD_LENGTH
+    assert host.write(region, words - 1, bytes(size + 1)) is Error.BAD_ADDRESS
+    assert host.write(region, words, b"x") is Error.BAD_ADDRESS
+    assert host.write(region, 2**32 - 1, b"x") is Error.BAD_ADDRESS
     assert host.write(region, words - 1, bytes(2 * size + 1)) is Error.BAD_ADDRESS
 
 
@@ -143,7 +146,7 @@ def test_words_before_a_refusal_are_written(host):
     assert host.write(Region.ACTIVATIONS, 5, bytes([1] * 6 + [7] * 6)) is Error.BAD_ADDRESS
     host.run()
     assert np.frombuffer(host.read(0, 2), "<i4").tolist() == [6] * 4
-    assert host.write(Region.ACTIVATIONS, 5, bytes([2] * 6 + [7] * 5)) is Error.BAD_LENGTH
+    assert host.write(Region.ACTIVATIONS, 5, bytes([2] * 6 + [7] * 5)) is Error.BAD_ADDRESS
     host.run()
     assert np.frombuffer(host.read(0, 2), "<i4").tolist() == [12] * 4
 
