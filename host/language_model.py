@@ -38,7 +38,7 @@ class LanguageModel:
         self.runner = Runner(device, image, model)
         self.transformer = Transformer(model, self.runner.multiply, device.configuration.accumulator_mode)
 
-    def generate(self, prompt: str, characters: int, temperature: float = 0.7, seed: int = 0) -> Iterator[str]:
+    def generate(self, prompt: str, characters: int, temperature: float = 0.6, seed: int = 0) -> Iterator[str]:
         """The characters that follow `prompt`, each as soon as it is known; the same seed gives the same.
 
         Raises UsageError, before anything runs, for an empty prompt, a character that the vocabulary does not have, a

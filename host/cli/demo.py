@@ -9,7 +9,7 @@ from trine.host.cli.speech import print_figures, speak, speech_figures
 from trine.host.language_model import LanguageModel
 from trine.host.open import open_device
 
-PROMPT = "It was a truth universally acknowledged, that "
+PROMPT = "It is a truth universally acknowledged, that "
 
 
 @click.command("demo")
@@ -18,7 +18,7 @@ PROMPT = "It was a truth universally acknowledged, that "
 @click.option("--model", default="austen-small", show_default=True, help="A shipped model, a folder, or an image.")
 @click.option("--prompt", default=PROMPT, show_default=True, help="What the text begins with.")
 @click.option("--characters", type=click.IntRange(min=1), default=300, show_default=True, help="How many to generate.")
-@click.option("--temperature", type=click.FloatRange(min=0), default=0.5, show_default=True,
+@click.option("--temperature", type=click.FloatRange(min=0), default=0.6, show_default=True,
               help="0 always takes the likeliest character.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random choices.")
 @click.option("--trace", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.vcd",

@@ -34,7 +34,7 @@ from trine.host.shipped import digits
 @config_option
 @click.option("--prompt", help="Text: what it begins with.")
 @click.option("--characters", type=click.IntRange(min=1), default=200, show_default=True, help="Text: how many.")
-@click.option("--temperature", type=click.FloatRange(min=0), default=0.5, show_default=True, help="Text: 0 is greedy.")
+@click.option("--temperature", type=click.FloatRange(min=0), default=0.6, show_default=True, help="Text: 0 is greedy.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Text: of the random choices.")
 @click.option("--images", type=click.IntRange(min=1), help="Digits: how many of the test images.  [default: all]")
 @click.option("--layer", metavar="NAME", help="Run only this layer, on --input.")
