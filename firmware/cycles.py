@@ -34,7 +34,7 @@ from trine.firmware.traffic import request_messages
 RUN_RESPONSE_BYTES = 8
 """Payload of RUN's response: the cycle counter."""
 
-FETCH = 3
+FETCH = 4
 """Cycles to fetch and decode an instruction, from the issue of the one before."""
 FIRST_WORD = 2
 """Cycles from an issue to the first weight word."""

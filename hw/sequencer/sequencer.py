@@ -20,7 +20,7 @@ from trine.hw.memory.weight_memory import Fetch
 class Sequencer(wiring.Component):
     """Program memory and instruction issue.
 
-    Latency: three cycles from a run's acceptance to the first instruction's issue, three from one issue to the next.
+    Latency: four cycles from a run's acceptance to the first instruction's issue, four from one issue to the next.
     A run ends when END was reached, or a fault, and every result is stored.
 
     Members
@@ -62,6 +62,7 @@ class Sequencer(wiring.Component):
         ]
         counter = Signal(range(self._words + 1))
         instruction = Signal(Instruction)
+        outside = Signal()  # it was fetched from beyond the memory
         fetch = Signal()
         read_data = []
         for index in range(INSTRUCTION_BYTES // 4):
@@ -105,16 +106,18 @@ class Sequencer(wiring.Component):
                     m.next = "FETCH"
             with m.State("FETCH"):
                 m.d.comb += fetch.eq(1)
+                m.next = "TAKE"
+            with m.State("TAKE"):
+                m.d.sync += [instruction.eq(fetched), outside.eq(counter >= self._words), counter.eq(counter + 1)]
                 m.next = "DECODE"
             with m.State("DECODE"):
-                m.d.sync += [instruction.eq(fetched), counter.eq(counter + 1)]
-                invalid = (fetched.reserved != 0) | (counter >= self._words)
-                empty = (fetched.row_blocks == 0) | (fetched.chunks == 0)
-                with m.If((fetched.opcode == Opcode.MATVEC) & ~empty & ~invalid):
+                invalid = (instruction.reserved != 0) | outside
+                empty = (instruction.row_blocks == 0) | (instruction.chunks == 0)
+                with m.If((instruction.opcode == Opcode.MATVEC) & ~empty & ~invalid):
                     m.d.sync += [fetch_pending.eq(1), command_pending.eq(1), store_pending.eq(1)]
                     m.next = "ISSUE"
                 with m.Else():
-                    m.d.sync += self.fault.eq((fetched.opcode != Opcode.END) | invalid)
+                    m.d.sync += self.fault.eq((instruction.opcode != Opcode.END) | invalid)
                     m.next = "END"
             with m.State("ISSUE"):
                 with m.If(issued):

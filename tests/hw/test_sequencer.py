@@ -75,15 +75,15 @@ def test_program(pauses):
 
 
 def test_timing():
-    """Three cycles to the first issue, three from each to the next, three to the end; one run after another."""
+    """Four cycles to the first issue, four from each to the next, four to the end; one run after another."""
     program = random_program(5)
     run = Run(b"".join(map(encode, program)) + END, [0, 3], 7)
     first, second = run.runs.cycles
     for stream in run.streams.values():
         assert stream.offered == stream.cycles
-        assert stream.cycles == [first + 3 * n for n in range(1, 6)] + [second + 3 * n for n in range(1, 3)]
-    assert run.state.cycles((1, 1, 1)) == [first + 3 * 6, second + 3 * 3]  # running, ending, done: at once
-    assert second == first + 3 * 6 + 1
+        assert stream.cycles == [first + 4 * n for n in range(1, 6)] + [second + 4 * n for n in range(1, 3)]
+    assert run.state.cycles((1, 1, 1)) == [first + 4 * 6, second + 4 * 3]  # running, ending, done: at once
+    assert second == first + 4 * 6 + 1
     running = [cycle for cycle, (running, _, _) in enumerate(run.state.values) if running]
     assert running == [*range(first + 1, first + 19), *range(second + 1, second + 10)]
 
@@ -106,7 +106,7 @@ def test_issue_waits_for_all():
 
     simulate(dut, testbench, monitors=watches.values())
     taken = watches["commands"].cycles[0]
-    assert [watch.offered[1] for watch in watches.values()] == [taken + 3] * 3
+    assert [watch.offered[1] for watch in watches.values()] == [taken + 4] * 3
 
 
 def test_end_waits_for_results():
