@@ -85,7 +85,7 @@ def test_timing():
     assert run.state.cycles((1, 1, 1)) == [first + 4 * 6, second + 4 * 3]  # running, ending, done: at once
     assert second == first + 4 * 6 + 1
     running = [cycle for cycle, (running, _, _) in enumerate(run.state.values) if running]
-    assert running == [*range(first + 1, first + 19), *range(second + 1, second + 10)]
+    assert running == [*range(first + 1, first + 4 * 6 + 1), *range(second + 1, second + 4 * 3 + 1)]
 
 
 def test_issue_waits_for_all():
