@@ -2,8 +2,10 @@
 #
 # The environment is .venv, made with PYTHON (3.11 or later) and installed live, so changed sources need no reinstall.
 
-PYTHON ?= $(firstword $(foreach p,python3 python3.11 python3.12 python3.13 python3.14,\
-  $(shell command -v $(p) >/dev/null 2>&1 && $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $(p))))
+ifndef PYTHON
+PYTHON := $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+endif
 VENV := .venv
 ORACLE_VENV := .venv-oracle
 BIN := $(VENV)/bin

@@ -2,7 +2,7 @@ import importlib.metadata
 
 import pytest
 
-from trine.host import checkup, shipped
+from trine.host import shipped
 from trine.host.checkup import examine
 
 
@@ -27,7 +27,7 @@ def test_package(monkeypatch):
             raise importlib.metadata.PackageNotFoundError(name)
         return "1.2.3"
 
-    monkeypatch.setattr(checkup.importlib.metadata, "version", version)
+    monkeypatch.setattr("importlib.metadata.version", version)
     assert finding("numpy").found == "missing"
     assert "pip install numpy" in finding("numpy").remedy
     assert finding("amaranth").found == "1.2.3"

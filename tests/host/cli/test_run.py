@@ -65,6 +65,11 @@ def save(value):
     return lambda path: np.save(path, value)
 
 
+def cut_short(path):
+    np.save(path, np.zeros(64, np.int8))
+    path.write_bytes(path.read_bytes()[:-7])
+
+
 def nan():
     x = np.zeros(64, np.float32)
     x[5] = np.nan
@@ -80,7 +85,7 @@ def nan():
     (save(np.array([{}], object)), "x.npy: not a NumPy array (.npy)"),
     (lambda path: path.write_bytes(b""), "x.npy: empty, not a NumPy array"),
     (lambda path: path.write_bytes(b"hello"), "x.npy: not a NumPy array (.npy)"),
-    (lambda path: np.save(path, np.zeros(64, np.int8)) or path.write_bytes(path.read_bytes()[:-7]), "x.npy: "),
+    (cut_short, "x.npy: not a NumPy array (.npy)"),
     (lambda path: np.savez(path.open("wb"), a=np.zeros(64, np.int8)), "x.npy: several arrays (.npz)"),
     (lambda path: path.mkdir(), "Is a directory"),
     (lambda path: None, "No such file or directory"),
