@@ -87,7 +87,7 @@ class Accelerator(wiring.Component):
             counters.word.eq(array.weights.valid & array.weights.ready),
             counters.pacing.eq(array.pacing), counters.array_idle.eq(~array.active),
             counters.running.eq(sequencer.running), counters.ending.eq(sequencer.ending),
-            counters.linked.eq(receiver.active | controller.active), counters.hold.eq(controller.hold),
+            counters.linked.eq(receiver.active | receiver.valid | controller.active), counters.hold.eq(controller.hold),
             controller.counters.eq(counters.counters),
         ]
         return m

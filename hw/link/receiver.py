@@ -85,7 +85,7 @@ class Receiver(wiring.Component):
         ]
         with m.FSM() as fsm:
             with m.State("SEARCH"):
-                m.d.comb += [self.i.ready.eq(1), waiting.eq((count != 0) & ~lost), self.active.eq(waiting)]
+                m.d.comb += [self.i.ready.eq(1), waiting.eq((count != 0) & ~lost), self.active.eq(waiting | accepted)]
                 with m.If(accepted):
                     m.d.sync += window.eq(Cat(window.as_value()[8:], self.i.payload))
                     with m.If(count != HEADER_BYTES):

@@ -99,7 +99,7 @@ def test_timing():
     assert found.bytes.cycles[: len(header + body)] == header + body
     assert found.valid.cycles()[0] == body[-1] + 2
     assert found.payload.cycles == list(range(body[-1] + 3, body[-1] + 3 + 7))
-    assert found.active.cycles()[: body[-1] + 1 - first] == list(range(first + 1, body[-1] + 2))
+    assert found.active.cycles()[: body[-1] + 2 - first] == list(range(first, body[-1] + 2))
     released = found.payload.cycles[-1] + 1
     assert found.valid.values[body[-1] + 2 : released + 2] == [1] * (released - body[-1] - 1) + [0]
     assert found.bytes.cycles[len(header + body)] == released + 1
