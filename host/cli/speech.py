@@ -58,7 +58,7 @@ def run_figures(runner: Runner) -> dict[str, Any]:
         "preset": configuration.name,
         "tokens": runner.passes,
         "cycles_per_token": {cause: getattr(counters, cause) / passes for cause in CAUSES},
-        "engine_cycles_per_token": counters.engine.cycles / passes,
+        "array_cycles_per_token": counters.engine.cycles / passes,
         "busy": busy_share(counters, runner.tally.runs),
         "efficiency": efficiency(runner.weights * runner.passes, counters, configuration),
         "array_tokens_per_s": rates.array_tokens_per_s,
@@ -96,13 +96,13 @@ def print_figures(figures: dict[str, Any], device: str) -> None:
     table.add_column("evidence")
     unit = "tokens" if "text" in figures else "inputs"
     table.add_row(f"{unit} executed", f"{figures['tokens']:,}", "")
-    table.add_row(f"array cycles per {unit[:-1]}", f"{figures['engine_cycles_per_token']:,.1f}", counted)
+    table.add_row(f"array cycles per {unit[:-1]}", f"{figures['array_cycles_per_token']:,.1f}", counted)
     for cause, cycles in figures["cycles_per_token"].items():
         if cycles and cause not in ("link_stall", "idle"):
             table.add_row(f"  {cause}", f"{cycles:,.1f}", counted)
-    for cause in ("link_stall", "idle"):
+    for cause in ("link_stall", "idle"):  # of the simulated link, which moves a byte a cycle
         if figures["cycles_per_token"][cause]:
-            table.add_row(f"{cause}, a byte a cycle", f"{figures['cycles_per_token'][cause]:,.1f}", counted)
+            table.add_row(f"{cause} of the simulated link", f"{figures['cycles_per_token'][cause]:,.1f}", counted)
     table.add_row("busy", f"{figures['busy']:.1%}", counted)
     table.add_row("efficiency", f"{figures['efficiency']:.1%}", counted)
     at = f"{figures['evidence']}: {figures['clock_mhz']:g} MHz, {figures['clock_source']}"

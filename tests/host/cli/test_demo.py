@@ -31,10 +31,10 @@ def test_json(trine):
     assert len(figures["text"]) == figures["characters"] == 20
     assert figures["tokens"] == 27
     assert figures["cycles_per_token"]["busy"] == 1260
-    assert figures["engine_cycles_per_token"] == sum(figures["cycles_per_token"].values())
+    assert figures["array_cycles_per_token"] == sum(figures["cycles_per_token"].values())
     assert 0.8 < figures["busy"] < 1
     assert figures["efficiency"] == pytest.approx(633_600 / (1260 * 512))
-    seconds = figures["engine_cycles_per_token"] / (figures["clock_mhz"] * 1e6)
+    seconds = figures["array_cycles_per_token"] / (figures["clock_mhz"] * 1e6)
     assert figures["array_tokens_per_s"] == pytest.approx(1 / seconds)
     assert figures["offload_tokens_per_s"] < figures["array_tokens_per_s"]
     assert figures["evidence"] in ("derived", "estimated")
@@ -75,3 +75,26 @@ def test_config(trine, tmp_path, refused):
     assert figures["preset"] == "narrow"
     path.write_text('base = "ulx3s_85f"\nlames = 8\n')
     assert "narrow.toml: unknown key 'lames'" in refused("demo", "--device", "golden", "--config", path)
+
+
+def test_on_the_simulator(trine):
+    """The main job, on the preset it is shipped for."""
+    outcome = trine("demo", "--characters", 4, "--prompt", "She was ", "--json")
+    assert outcome.code == 0
+    figures = outcome.figures
+    golden = trine("demo", "--device", "golden", "--characters", 4, "--prompt", "She was ", "--json").figures
+    assert figures["device"] == "sim:ulx3s_85f"
+    for key in ("text", "tokens", "busy", "efficiency", "array_tokens_per_s", "offload_tokens_per_s",
+                "integers_compared"):
+        assert figures[key] == golden[key], key
+    assert figures["cycles_per_token"]["busy"] == golden["cycles_per_token"]["busy"]
+    assert figures["cycles_per_token"]["link_stall"] > 0
+
+
+def test_no_compiler(trine, monkeypatch, tmp_path):
+    monkeypatch.setenv("TRINE_CACHE", str(tmp_path))
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    outcome = trine("demo", "--characters", 4)
+    assert outcome.code == 4
+    assert "trine: CXX names 'no-such-compiler', which is not on PATH" in outcome.err
+    assert outcome.out == ""
