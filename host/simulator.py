@@ -1,4 +1,4 @@
-"""The simulated device: the gateware of a configuration, compiled to native code. The only way from host to sim and hw."""
+"""The simulated device: the gateware of a configuration, compiled to native code; the way from host to sim and hw."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
