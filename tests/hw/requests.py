@@ -54,11 +54,11 @@ class RandomRequests:
         self._chance = random.Random(seed)
 
     def segments(self, count: int, damage: float) -> list[Segment]:
-        """A stream of `count` requests and more, damaged with that probability each."""
+        """A stream that fills the memories, then `count` requests and more, damaged with that probability each."""
         messages: list[Message] = []
         while len(messages) < count:
             messages += self._messages()
-        stream: list[Segment] = []
+        stream: list[Segment] = list(frames(list(self._fill())))
         for number, frame in enumerate(frames(messages)):
             if self._chance.random() >= damage:
                 stream.append(frame)
@@ -68,9 +68,14 @@ class RandomRequests:
                 stream += damaged_segments(self._chance, frame)
         return [*stream, SILENCE, *frames([(Request.HELLO, b"")])]
 
+    def _fill(self) -> Iterator[Message]:
+        for region in (Region.WEIGHTS, Region.ACTIVATIONS):
+            words = self._words(region, region_words(region, self._configuration))
+            yield from write_messages(region, 0, words, self._configuration)
+
     def _messages(self) -> list[Message]:
         chance = self._chance
-        kind = chance.choice(("write", "write", "program", "run", "run", "run", "read", "simple", "wrong"))
+        kind = chance.choice(("write", "program", "program", "program", "run", "read", "simple", "wrong"))
         if kind == "write":
             return self._write(chance.choice((Region.WEIGHTS, Region.ACTIVATIONS)))
         if kind == "program":
@@ -108,7 +113,7 @@ class RandomRequests:
         if count == 0:
             return b""
         configuration, seed = self._configuration, self._chance.randrange(1 << 32)
-        if region == Region.WEIGHTS:
+        if region == Region.WEIGHTS:  # a row block of `count` chunks
             return make_product(configuration, configuration.lanes, count * configuration.depth, seed).weight_bytes
         least, greatest = configuration.accumulator_mode.code_range
         codes = np.random.default_rng(seed).integers(least, greatest + 1, count * configuration.depth, np.int8)
@@ -126,7 +131,8 @@ class RandomRequests:
         address = 0 if chance.random() < 0.8 else configuration.program_words - len(words) // 16
         return [(Request.WRITE, struct.pack(WRITE_FORMAT, Region.PROGRAM, address) + words),
                 (Request.COMMIT, struct.pack("<I", 7)), run(address), (Request.COUNTERS, b""),
-                read(0, configuration.result_beats)]
+                *(read(operation.result_beat, operation.row_blocks * configuration.beats_per_row_block)
+                  for operation in operations)]
 
     def _matvec(self) -> Matvec:
         chance, configuration = self._chance, self._configuration
