@@ -28,7 +28,7 @@ WINDOWS_AT_ONCE = 32  # in `bits_per_character`; bounds its memory
 
 @dataclasses.dataclass(eq=False)
 class Cache:
-    """The rotated keys and the values of the tokens so far.
+    """The keys and the values of the tokens so far; the keys are rotated to their positions only when they are used.
 
     keys, values: float32 (num_hidden_layers, batch, num_key_value_heads, positions, head_dim).
     length: positions in use; the next token stands at position `length`.
@@ -42,6 +42,15 @@ class Cache:
     def positions(self) -> int:
         """The number of tokens it has room for."""
         return int(self.keys.shape[3])
+
+    def forget(self) -> None:
+        """Drops the oldest token; the others move one position down, and there is room for one more.
+
+        What the oldest token told the others stays in their keys and values: a sliding window. Nothing if it is empty.
+        """
+        for store in (self.keys, self.values):
+            store[..., :-1, :] = store[..., 1:, :]
+        self.length = max(0, self.length - 1)
 
 
 class Transformer:
@@ -142,14 +151,15 @@ class Transformer:
         start, end = cache.length, cache.length + count
         shared, width = config.num_key_value_heads, config.head_dim
         q, k, v = self._linears((f"{name}.q_proj", f"{name}.k_proj", f"{name}.v_proj"), x, multiply)
-        cos, sin = self._cos[start:end], self._sin[start:end]
+        cos, sin = self._cos[:end], self._sin[:end]
         keys, values = cache.keys[layer, :, :, :end], cache.values[layer, :, :, :end]
-        keys[:, :, start:] = rotate(k.reshape(batch, count, shared, width).swapaxes(1, 2), cos, sin)
+        keys[:, :, start:] = k.reshape(batch, count, shared, width).swapaxes(1, 2)
         values[:, :, start:] = v.reshape(batch, count, shared, width).swapaxes(1, 2)
         # Query heads in their groups, (B, key/value head, head in group, T, head_dim): each group is one product with
         # the keys it shares, which are never repeated.
-        grouped = rotate(q.reshape(batch, count, shared, -1, width).transpose(0, 2, 3, 1, 4), cos, sin)
-        scores = grouped.reshape(batch, shared, -1, width) @ keys.swapaxes(2, 3) * np.float32(width**-0.5)
+        grouped = rotate(q.reshape(batch, count, shared, -1, width).transpose(0, 2, 3, 1, 4), cos[start:], sin[start:])
+        rotated = rotate(keys, cos, sin)
+        scores = grouped.reshape(batch, shared, -1, width) @ rotated.swapaxes(2, 3) * np.float32(width**-0.5)
         if count > 1:
             future = np.triu(np.full((count, end), -np.inf, np.float32), 1 + start)
             scores = (scores.reshape(batch, shared, -1, count, end) + future).reshape(scores.shape)

@@ -10,6 +10,18 @@ from trine.golden.transformer import Transformer
 VOCABULARY = Vocabulary()
 
 
+class RecordedCache:
+    """A cache that keeps the tokens it has seen, and what it forgot."""
+
+    def __init__(self, positions):
+        self.positions, self.length = positions, 0
+        self.seen, self.forgotten = [], []
+
+    def forget(self):
+        self.forgotten.append(self.seen[len(self.forgotten)])
+        self.length -= 1
+
+
 class Recorder:
     """A model whose next token is always the last plus one; it keeps what each cache has seen."""
 
@@ -19,7 +31,7 @@ class Recorder:
         self.caches = []
 
     def new_cache(self):
-        cache = types.SimpleNamespace(length=0, seen=[])
+        cache = RecordedCache(self.checkpoint.config.max_position_embeddings)
         self.caches.append(cache)
         return cache
 
@@ -67,26 +79,27 @@ def test_greedy():
 
 
 def test_past_the_window():
-    """Eight tokens fill the window; the ninth step starts anew from the last four."""
+    """Eight tokens fill the window; each later one makes it forget the oldest."""
     model = recorder()
     assert list(generate(model, [1], 14, temperature=0)) == list(range(2, 16))
-    assert [cache.seen for cache in model.caches] == [
-        [1, 2, 3, 4, 5, 6, 7, 8],
-        [6, 7, 8, 9, 10, 11, 12, 13],
-        [11, 12, 13, 14],
-    ]
+    (cache,) = model.caches
+    assert cache.seen == list(range(1, 15))
+    assert cache.forgotten == list(range(1, 7))
 
 
 def test_prompt_fills_the_window():
     model = recorder()
     assert list(generate(model, range(1, 9), 2, temperature=0)) == [9, 10]
-    assert [cache.seen for cache in model.caches] == [[1, 2, 3, 4, 5, 6, 7, 8], [6, 7, 8, 9]]
+    assert model.caches[0].seen == list(range(1, 10))
+    assert model.caches[0].forgotten == [1]
 
 
 def test_prompt_longer_than_the_window():
+    """Only its end is run."""
     model = recorder()
-    assert list(generate(model, range(1, 10), 1, temperature=0)) == [10]
-    assert model.caches[0].seen == [6, 7, 8, 9]
+    assert list(generate(model, range(1, 12), 1, temperature=0)) == [12]
+    assert model.caches[0].seen == list(range(4, 12))
+    assert model.caches[0].forgotten == []
 
 
 @pytest.mark.parametrize("window", [1, 2, 3])

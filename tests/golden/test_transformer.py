@@ -170,6 +170,27 @@ def test_context_is_full(checkpoint):
     assert cache.length == 16
 
 
+def test_forget_moves_the_others_down(checkpoint):
+    """In layer 0 keys and values depend on their own token only, so what is left is what a new cache would hold."""
+    model = Transformer(checkpoint)
+    cache, other = model.new_cache(), model.new_cache()
+    for token in [5, 6, 7, 8]:
+        model.step(token, cache)
+    cache.forget()
+    for token in [6, 7, 8]:
+        model.step(token, other)
+    assert cache.length == other.length == 3
+    for mine, new in ((cache.keys, other.keys), (cache.values, other.values)):
+        assert np.array_equal(mine[0, :, :, :3], new[0, :, :, :3])
+        assert not np.array_equal(mine[1, :, :, :3], new[1, :, :, :3])  # deeper, the forgotten one is remembered
+
+
+def test_forget_in_an_empty_cache(checkpoint):
+    cache = Transformer(checkpoint).new_cache()
+    cache.forget()
+    assert cache.length == 0
+
+
 def test_the_past_matters_and_the_future_does_not(checkpoint):
     model = Transformer(checkpoint)
     logits, changed = model.forward([1, 2, 3, 4]), model.forward([1, 2, 9, 4])
