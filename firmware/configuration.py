@@ -11,6 +11,7 @@ Geometry (architecture.md): each cycle the array takes one *weight word* of `lan
 import dataclasses
 import hashlib
 import json
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,18 @@ class Link:
     kind: str
     bytes_per_second: float
     round_trip_seconds: float
+
+    def __post_init__(self) -> None:
+        for field in ("bytes_per_second", "round_trip_seconds"):
+            if not _positive(getattr(self, field)):
+                raise ConfigurationError(f"link: {field} must be a positive number, not {getattr(self, field)!r}")
+        if not isinstance(self.kind, str):
+            raise ConfigurationError(f"link: kind must be a string, not {self.kind!r}")
+
+
+def _positive(value: object) -> bool:
+    """Whether `value` is a number above 0, and finite."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 UART_3M = Link("uart", 300_000, 0.001)
@@ -113,8 +126,12 @@ class Configuration:
         for field in ("lanes", "depth", "activation_chunks", "program_words"):
             if getattr(self, field) > 0xFFFF:
                 raise ConfigurationError(f"{field} must be at most 65535, not {getattr(self, field)}")
-        if self.clock_mhz <= 0:
-            raise ConfigurationError(f"clock_mhz must be positive, not {self.clock_mhz!r}")
+        for field in ("group", "group_accumulator_bits"):
+            value = getattr(self, field)
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+                raise ConfigurationError(f"{field} must be an integer, not {value!r}")
+        if not _positive(self.clock_mhz):
+            raise ConfigurationError(f"clock_mhz must be a positive number, not {self.clock_mhz!r}")
         try:
             mode = self.accumulator_mode
         except ValueError as error:

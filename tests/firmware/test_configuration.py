@@ -1,6 +1,7 @@
 """Configurations: derived sizes, every refusal by name and value, hashes, and files."""
 
 import dataclasses
+import re
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_accumulator_mode(configure):
     ({"depth": 57}, "maximum_payload must hold one word of 60 bytes and its address, not 64"),
     ({"program_words": 65536}, "program_words must be at most 65535, not 65536"),
     ({"activation_chunks": 65536}, "activation_chunks must be at most 65535, not 65536"),
-    ({"clock_mhz": 0}, "clock_mhz must be positive, not 0"),
+    ({"clock_mhz": 0}, "clock_mhz must be a positive number, not 0"),
     ({"activation_bits": 6}, "activation_bits must be 8 or 4, not 6"),
     ({"group": 12}, "group 12 needs group_accumulator_bits"),
     ({"group_accumulator_bits": 1}, "group_accumulator_bits must be 2 to 31, not 1"),
@@ -122,3 +123,19 @@ def test_file_that_is_no_text(tmp_path):
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigurationError, match="not TOML"):
         load_configuration(path)
+
+
+@pytest.mark.parametrize(("field", "value"), [
+    ("clock_mhz", "fast"), ("clock_mhz", float("nan")), ("clock_mhz", float("inf")), ("clock_mhz", -1),
+    ("group", 4.0), ("group_accumulator_bits", "8"),
+])
+def test_wrong_numbers_are_named(field, value):
+    with pytest.raises(ConfigurationError, match=f"{field} must be .* not {re.escape(repr(value))}"):
+        dataclasses.replace(PRESETS["ulx3s_85f"], **{field: value})
+
+
+@pytest.mark.parametrize(("arguments", "field"), [(("uart", 0, 1), "bytes_per_second"), (("uart", 1, "1"), "round_trip"),
+                                                  ((3, 1, 1), "kind")])
+def test_wrong_link_is_named(arguments, field):
+    with pytest.raises(ConfigurationError, match=f"link: {field}"):
+        Link(*arguments)
