@@ -29,12 +29,15 @@ def classify(
 ) -> Accuracy:
     """Classifies images (n, inputs) on the runner's device, each integer compared with golden's.
 
-    progress: told how much is done, 0 to 1. Raises UsageError if the model is no classifier of such inputs,
-    MismatchError and DeviceError as the runner.
+    progress: told how much is done, 0 to 1. Raises UsageError if the model is no classifier of such inputs or
+    the device has not its activation bits, MismatchError and DeviceError as the runner.
     """
     model = runner.model
     if not isinstance(model, Classifier) or images.shape[-1] != model.config.inputs:
         raise UsageError(f"{runner.image.name} is no classifier of {images.shape[-1]} values")
+    if runner.configuration.activation_bits != 8:
+        raise UsageError(f"{runner.image.name} takes activations of 8 bits, {runner.configuration.name} has "
+                         f"{runner.configuration.activation_bits} (activation_bits)")
     right = 0
     for number, (image, label) in enumerate(zip(images, labels, strict=True), 1):
         right += int(np.argmax(model.logits(image, runner.multiply)) == label)

@@ -4,15 +4,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from trine.firmware.configuration import Configuration
-from trine.firmware.cycles import token_bytes, token_cycles
+from trine.firmware.cycles import LinkUse, token_bytes, token_cycles
 from trine.firmware.image import Image
 from trine.firmware.instructions import INSTRUCTION_BYTES
 from trine.firmware.layout import count_words
+from trine.golden.checkpoint import Checkpoint
 from trine.host.compiled import compile_for, model_shapes
 from trine.host.errors import UsageError
 from trine.host.figures import TokenRates, token_rates
-from trine.host.routed import clock_of
-from trine.host.shipped import Model
+from trine.host.routed import Clock, clock_of
+from trine.host.shipped import Model, find_model, load_model, shipped_models
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Fit:
     """A model on a configuration.
 
     words, words_available: weight words after padding. padding: share of their trits that are padding, 0 to 1.
-    reason: why it does not fit, None if it does; then cycles is the engine's for a token or input, and rates follow.
+    reason: why it does not fit, None if it does; then cycles is the engine's for a token or input, link_use what
+    crosses the link for it, and rates what they make together.
     """
 
     configuration: Configuration
@@ -42,14 +44,34 @@ class Fit:
     words_available: int
     padding: float
     reason: str | None
-    cycles: int | None
-    rates: TokenRates | None
+    cycles: int | None = None
+    link_use: LinkUse | None = None
+    rates: TokenRates | None = None
 
 
 def image_use(image: Image, configuration: Configuration) -> Use:
     """What an image takes."""
     return Use(len(image.weights) // configuration.weight_word_bytes, configuration.weight_words,
                len(image.program) // INSTRUCTION_BYTES, configuration.program_words)
+
+
+def model_rates(configuration: Configuration, mhz: float) -> tuple[dict[str, float], dict[str, float]]:
+    """({model: array_tokens_per_s}, {model: offload_tokens_per_s}) at a clock, of the shipped language models that fit.
+
+    Without a link the second is empty, and on a bare array both are.
+    """
+    array: dict[str, float] = {}
+    offload: dict[str, float] = {}
+    for name in () if configuration.bare else shipped_models():
+        model = load_model(find_model(name))
+        found = fit(model, configuration, name) if isinstance(model, Checkpoint) else None
+        if found is None or found.cycles is None or found.link_use is None:
+            continue
+        rates = token_rates(found.cycles, found.link_use, Clock(mhz, "derived", "routed"), configuration.link)
+        array[name] = round(rates.array_tokens_per_s, 1)
+        if rates.offload_tokens_per_s is not None:
+            offload[name] = round(rates.offload_tokens_per_s, 2)
+    return array, offload
 
 
 def fit(model: Model, configuration: Configuration, name: str) -> Fit:
@@ -60,7 +82,8 @@ def fit(model: Model, configuration: Configuration, name: str) -> Fit:
     try:
         image = compile_for(model, configuration, name)
     except UsageError as error:
-        return Fit(configuration, words, configuration.weight_words, padding, str(error), None, None)
+        return Fit(configuration, words, configuration.weight_words, padding, str(error))
     cycles = token_cycles(image, configuration).cycles
-    rates = token_rates(cycles, token_bytes(image, configuration), clock_of(configuration), configuration.link)
-    return Fit(configuration, words, configuration.weight_words, padding, None, cycles, rates)
+    use = token_bytes(image, configuration)
+    rates = token_rates(cycles, use, clock_of(configuration), configuration.link)
+    return Fit(configuration, words, configuration.weight_words, padding, None, cycles, use, rates)

@@ -19,7 +19,7 @@ def export_command(preset: str | None, config: Path | None, output: Path, as_jso
     The top module has the accelerator's streams as ports: bytes in, bytes out, clock and reset.
     """
     chosen = configuration(preset, config)
-    from trine.host.simulator import export_verilog
+    from trine.host.gateware import export_verilog
 
     with progress("export") as report:
         report("elaborating the gateware, and Yosys", 0.0)

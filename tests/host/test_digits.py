@@ -35,3 +35,12 @@ def test_other_inputs():
         runner = Runner(opened, *load_any("austen-tiny", opened.configuration))
         with pytest.raises(UsageError, match=r"austen-tiny is no classifier of 64 values"):
             classify(runner, np.zeros((1, 64), np.float32), np.zeros(1, np.uint8))
+
+
+def test_other_activation_bits(tmp_path):
+    path = tmp_path / "four.toml"
+    path.write_text('base = "ulx3s_25f"\nactivation_bits = 4\n')
+    with open_device(f"golden:{path}") as opened:
+        runner = Runner(opened, *load_any("digits-ternary", opened.configuration))
+        with pytest.raises(UsageError, match=r"digits-ternary takes activations of 8 bits, four has 4"):
+            classify(runner, *digits())

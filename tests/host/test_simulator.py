@@ -1,7 +1,5 @@
 """The host against the simulated gateware. All tests share one cached build of a small device (conftest.py)."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -10,7 +8,7 @@ from trine.host.bench import bench_layer
 from trine.host.device import Device
 from trine.host.errors import BuildError, SetupError, UsageError
 from trine.host.runner import Runner
-from trine.host.simulator import export_verilog, open_simulator
+from trine.host.simulator import open_simulator
 
 
 class DamagedLink:
@@ -127,10 +125,3 @@ def test_cache_that_is_a_file(small, tmp_path, monkeypatch):
     monkeypatch.setenv("TRINE_CACHE", str(tmp_path / "file"))
     with pytest.raises(SetupError, match=r"set TRINE_CACHE to one that is"):
         open_simulator(small)
-
-
-def test_export(small):
-    text = export_verilog(replace(small, name="tiny"))
-    assert "module tiny(" in text
-    bare = export_verilog(replace(small, name="bare-2", bare=True, link=None))
-    assert "module bare_2(" in bare
