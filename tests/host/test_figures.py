@@ -27,10 +27,10 @@ def test_no_link():
 
 
 def test_busy_share_leaves_out_what_comes_before_the_first_word(small):
-    # A single word: it is accepted in the first of the cycles that count.
-    cycles = program_cycles([Matvec(0, 1, 1, 0, 0), End()], small)
-    assert cycles.busy == 1
-    assert busy_share(cycles, 1) == 1 / (cycles.cycles - cycles.weight_stall)
+    # Long enough for END to be fetched meanwhile: the only stall is the one before the first word.
+    cycles = program_cycles([Matvec(0, 4, 6, 0, 0), End()], small)
+    assert cycles.busy == 24
+    assert busy_share(cycles, 1) == 24 / (cycles.cycles - cycles.weight_stall)
     assert busy_share(cycles + cycles, 2) == busy_share(cycles, 1)
 
 
