@@ -1,0 +1,43 @@
+"""What the cocotb tests build: small geometries, so that building is quick."""
+
+from amaranth.hdl import DomainRenamer, Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out, connect, flipped
+
+from trine.firmware.configuration import Configuration
+from trine.hw.array.adder_array import AdderArray
+
+_COMMON = {"part": "none", "clock_mhz": 1, "weight_words": 64, "result_beats": 64}
+
+ARRAYS: dict[str, Configuration] = {
+    configuration.name: configuration
+    for configuration in (
+        Configuration("trit2", lanes=8, depth=4, packing="trit2", result_width=2, activation_chunks=128, **_COMMON),
+        Configuration("trit3x5", lanes=4, depth=6, packing="trit3x5", result_width=4, activation_chunks=86,
+                      activation_bits=4, group=12, group_accumulator_bits=8, **_COMMON),
+        Configuration("trit5x8", lanes=5, depth=5, packing="trit5x8", result_width=1, activation_chunks=103, **_COMMON),
+        Configuration("bit1", lanes=6, depth=4, packing="bit1", result_width=3, activation_chunks=128,
+                      group_accumulator_bits=8, **_COMMON),
+    )
+}
+"""Every packing; exact sums, int8 accumulators over all of K, and in groups."""
+
+ACCELERATOR = Configuration(
+    "accelerator", "none", clock_mhz=1, lanes=8, depth=5, packing="trit5x8", weight_words=8192, activation_chunks=256,
+    result_beats=512, result_width=2, program_words=16, maximum_payload=1024, timeout_cycles=300)
+BUILD_ID = 0x1122334455667788
+
+
+class Arrays(wiring.Component):
+    """The arrays of ARRAYS side by side: one build for all. Each has a clock of its own, so that only one runs."""
+
+    def __init__(self) -> None:
+        self._arrays = {name: AdderArray(configuration) for name, configuration in ARRAYS.items()}
+        super().__init__({name: Out(array.signature) for name, array in self._arrays.items()})
+
+    def elaborate(self, platform):
+        m = Module()
+        for name, array in self._arrays.items():
+            m.submodules[f"array_{name}"] = DomainRenamer(name)(array)
+            connect(m, flipped(getattr(self, name)), array)
+        return m
