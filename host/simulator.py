@@ -5,9 +5,10 @@ from pathlib import Path
 
 from trine.firmware.configuration import Configuration
 from trine.host.errors import UsageError
-from trine.host.gateware import tools_run
+from trine.host.tools import tools_run
 from trine.hw.accelerator import Accelerator
 from trine.sim.build import build
+from trine.sim.errors import SimulatorError
 from trine.sim.model import NativeModel
 from trine.sim.transport import SimTransport
 
@@ -37,7 +38,7 @@ def open_simulator(configuration: Configuration, progress: Callable[[str, float]
             name, start, end = STAGES.get(stage, (stage, 0.0, 1.0))
             progress(name, start + (end - start) * done / max(1, total))
 
-    with tools_run():
+    with tools_run(SimulatorError):
         key = f"{configuration.canonical()} {configuration.clock_mhz}"
         library = build(lambda: Accelerator(configuration), key=key, sources=SOURCES, trace=trace is not None,
                         progress=report)

@@ -4,10 +4,9 @@ import pytest
 
 from trine.firmware.presets import PRESETS
 from trine.host import gateware
-from trine.host.errors import BuildError, SetupError, UsageError
-from trine.host.gateware import export_verilog, routed_report, tools_run
-from trine.hw.build.errors import DoesNotFit, ReportError, ToolFailed, ToolMissing
-from trine.sim import errors as sim_errors
+from trine.host.errors import UsageError
+from trine.host.gateware import export_verilog, routed_report
+from trine.hw.build.errors import DoesNotFit
 
 
 def test_export(small):
@@ -19,20 +18,6 @@ def test_export(small):
 
 def quiet(line: str) -> None:
     """Progress that nobody reads."""
-
-
-@pytest.mark.parametrize(("error", "expected"), [
-    (ToolFailed("nextpnr failed\n  its log"), BuildError),
-    (ToolMissing("no yosys"), SetupError),
-    (ReportError("no report"), UsageError),
-    (sim_errors.ToolFailed("g++ failed:\nwhy"), BuildError),
-    (sim_errors.ToolMissing("no g++"), SetupError),
-    (sim_errors.CacheError("read only"), SetupError),
-])
-def test_errors_of_tools(error, expected):
-    with pytest.raises(expected) as caught, tools_run():
-        raise error
-    assert "\n" not in str(caught.value)
 
 
 def test_report_of_an_unknown_part(small, tmp_path):
