@@ -5,13 +5,17 @@ C++, the machine's compiler makes it a library. Each step is slow enough to be w
 is cached twice: under the sources that the design comes from, which saves everything, and under the translated design,
 which saves the compiler's work after a change that does not change the design.
 
-Optimisation levels were chosen by measurement on the 512-trit preset: -O2 for what runs every cycle (-O1 saves a
-quarter of the compiler's time and costs a tenth of the speed, -O3 gains nothing), -O0 for what runs once.
+Flags were chosen by measurement on the 512-trit preset: -O2 for what runs every cycle, with all that the processor
+has, because its vector instructions suit an adder tree (without: 30 % slower; -O1: 35 % slower; -O3: no gain), -O0 for
+what runs once. Splitting Verilator's output into files that can be compiled at the same time costs 20 % of the speed
+and gains little: a compiler reads a second of headers for each.
 """
 
+import functools
 import importlib.metadata
 import importlib.util
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -32,14 +36,15 @@ Progress = Callable[[str, int, int], None]
 TRANSLATE = (
     "--cc", "--prefix", "Vsim", "--top-module", harness.NAME, "-Wno-fatal", "-Wno-lint", "-Wno-style", "-O3",
     "--noassert", "--x-assign", "fast", "--x-initial", "unique",
-    "--output-split", "1000", "--output-split-cfuncs", "1000",
 )
-TRACE = ("--trace-vcd", "--trace-max-array", "0", "--trace-max-width", "4096")
+TRACE = ("--trace-vcd", "--trace-max-array", "32", "--trace-max-width", "4096", "--timescale", "1ns/1ns")
 COMPILE = (
     "-std=c++20", "-fPIC", "-fvisibility=hidden", "-w", "-DVL_TIME_CONTEXT", "-DVL_USER_FATAL", "-DVL_USER_FINISH",
     "-DVL_USER_STOP", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", "-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0",
 )
-FAST, ONCE, RUNTIME = "-O2", "-O0", "-O1"
+FAST, RARELY, ONCE = "-O2", "-O1", "-O0"
+RUNTIME = ("verilated", "verilated_threads")
+RUNTIME_TRACE = ("verilated_vcd_c",)
 LIMIT = 900.0
 """Seconds that any one tool may take."""
 
@@ -112,10 +117,9 @@ class _Builder:
     def __init__(self, factory: Factory, trace: bool, cache: Cache, progress: Progress, jobs: int) -> None:
         self._factory, self._trace, self._cache, self._progress, self._jobs = factory, trace, cache, progress, jobs
         self._verilator = toolchain.find_verilator()
-        self._flags = (*COMPILE, f"-DVM_TRACE={int(trace)}", f"-DVM_TRACE_VCD={int(trace)}")
         #: What decides the result besides the design and the compiler.
         self.identity = (
-            *TRANSLATE, *TRACE, *self._flags, FAST, ONCE, RUNTIME, self._verilator.version,
+            *TRANSLATE, *TRACE, str(trace), *COMPILE, FAST, ONCE, RARELY, self._verilator.version,
             importlib.metadata.version("amaranth"), toolchain.processor(), SHIM.read_text(encoding="utf-8"),
         )
 
@@ -147,61 +151,69 @@ class _Builder:
         )
         self._progress("translate", 1, 1)
 
-        objects = self._runtime()
-        units = self._units(work)
-        commands = [self._command(f"{name}.cpp", f"{name}.o", level, work) for name, level in units]
-        commands.append(self._command(SHIM.name, "shim.o", FAST, work))
-        self._compile(commands, work)
-        objects += [Path(f"{name}.o") for name, _ in units] + [Path("shim.o")]
+        runtime = {name: self._runtime_key(name) for name in (*RUNTIME, *(RUNTIME_TRACE if self._trace else ()))}
+        missing = [name for name, key in runtime.items() if self._cache.find("runtime", key) is None]
+        units = _group_units(work, self._jobs)
+        commands = [self._command(Path(f"{name}.cpp"), level) for name, level in units.items()]
+        commands += [self._runtime_command(name) for name in missing]
+        commands.append(self._command(Path(SHIM.name), FAST))
+        self._progress("compile", 0, len(commands))
+        toolchain.run_all(
+            commands, limit=LIMIT, folder=work, jobs=self._jobs,
+            finished=lambda done: self._progress("compile", done, len(commands)),
+        )
+        objects = [f"{name}.o" for name in (*units, *missing, SHIM.stem)]
+        for name in missing:
+            self._cache.obtain("runtime", runtime[name], functools.partial(_copy, work / f"{name}.o"))
+        for name in runtime.keys() - set(missing):
+            entry = self._cache.find("runtime", runtime[name])
+            if entry is None:
+                raise CacheError(f"the cache folder {self._cache.folder} loses what is written to it")
+            objects.append(str(entry / f"{name}.o"))
+
         self._progress("link", 0, 1)
         link: toolchain.Command = [*self._compiler.command, "-shared", "-o", folder / LIBRARY, *objects, "-lpthread"]
         toolchain.run(link, limit=LIMIT, folder=work)
-        for path in work.iterdir():
-            path.unlink()
-        work.rmdir()
+        shutil.rmtree(work)
         self._progress("link", 1, 1)
 
-    def _units(self, work: Path) -> list[tuple[str, str]]:
-        """Groups the generated files into about as many units as pay: names without suffix, and levels.
+    def _runtime_key(self, name: str) -> str:
+        """The key of a file of Verilator's own library, compiled once for all designs."""
+        words = [str(word) for word in self._runtime_command(name)]
+        return key_of("runtime", self._verilator.version, self._compiler.version, toolchain.processor(), *words)
 
-        Every unit reads Verilator's headers again, which takes as long as many a generated file.
-        """
-        files = sorted(work.glob("Vsim*.cpp"), key=lambda path: -path.stat().st_size)
-        fast = [path for path in files if "Slow" not in path.stem]
-        units: list[list[Path]] = [[] for _ in range(max(1, min(2 * self._jobs, 8, len(fast))))]
-        for path in fast:
-            min(units, key=lambda unit: sum(file.stat().st_size for file in unit)).append(path)
-        result = [(f"unit_{index}", FAST, unit) for index, unit in enumerate(units)]
-        result.append(("once", ONCE, [path for path in files if "Slow" in path.stem]))
-        for name, _, unit in result:
-            text = "".join(f'#include "{path.name}"\n' for path in sorted(unit))
-            (work / f"{name}.cpp").write_text(text, encoding="ascii")
-        return [(name, level) for name, level, _ in result]
+    def _runtime_command(self, name: str) -> toolchain.Command:
+        level = FAST if name in RUNTIME_TRACE else RARELY
+        return self._command(self._verilator.root / "include" / f"{name}.cpp", level, trace=name in RUNTIME_TRACE)
 
-    def _runtime(self) -> list[Path]:
-        """Verilator's own library as objects, compiled once for all designs."""
+    def _command(self, source: Path, level: str, trace: bool | None = None) -> toolchain.Command:
         include = self._verilator.root / "include"
-        names = ["verilated", "verilated_threads", *(["verilated_vcd_c"] if self._trace else [])]
-        level = FAST if self._trace else RUNTIME
-
-        def make(folder: Path) -> None:
-            commands = [self._command(include / f"{name}.cpp", f"{name}.o", level, folder) for name in names]
-            self._compile(commands, folder)
-
-        key = key_of("runtime", level, self._verilator.version, self._compiler.version, *self._compiler.command,
-                     *self._flags, toolchain.processor())
-        folder = self._cache.obtain("runtime", key, make)
-        return [folder / f"{name}.o" for name in names]
-
-    def _command(self, source: Path | str, target: str, level: str, folder: Path) -> toolchain.Command:
-        include = self._verilator.root / "include"
+        traced = int(self._trace if trace is None else trace)
         native = self._compiler.native_flags if level == FAST else ()
-        return [*self._compiler.command, *self._flags, level, *native, f"-I{include}", f"-I{include / 'vltstd'}",
-                f"-I{folder}", "-c", "-o", target, source]
+        return [
+            *self._compiler.command, *COMPILE, f"-DVM_TRACE={traced}", f"-DVM_TRACE_VCD={traced}", level, *native,
+            "-I.", f"-I{include}", f"-I{include / 'vltstd'}", "-c", "-o", f"{source.stem}.o", source,
+        ]
 
-    def _compile(self, commands: Sequence[toolchain.Command], folder: Path) -> None:
-        self._progress("compile", 0, len(commands))
-        toolchain.run_all(
-            commands, limit=LIMIT, folder=folder, jobs=self._jobs,
-            finished=lambda done: self._progress("compile", done, len(commands)),
-        )
+
+def _group_units(work: Path, jobs: int) -> dict[str, str]:
+    """Writes files that include the generated ones, and returns their names, without suffix, with their levels.
+
+    As many as pay: each reads Verilator's headers again, which takes as long as 300 kB of generated text.
+    """
+    files = sorted(work.glob("Vsim*.cpp"), key=lambda path: -path.stat().st_size)
+    fast = [path for path in files if "Slow" not in path.stem]
+    total = sum(path.stat().st_size for path in fast)
+    units: list[list[Path]] = [[] for _ in range(max(1, min(jobs, total // 300_000, len(fast))))]
+    for path in fast:
+        min(units, key=lambda unit: sum(file.stat().st_size for file in unit)).append(path)
+    grouped = {f"unit_{index}": (FAST, unit) for index, unit in enumerate(units)}
+    grouped["once"] = (ONCE, [path for path in files if "Slow" in path.stem])
+    for name, (_, unit) in grouped.items():
+        text = "".join(f'#include "{path.name}"\n' for path in sorted(unit))
+        (work / f"{name}.cpp").write_text(text, encoding="ascii")
+    return {name: level for name, (level, _) in grouped.items()}
+
+
+def _copy(source: Path, folder: Path) -> None:
+    shutil.copyfile(source, folder / source.name)

@@ -63,10 +63,10 @@ struct Simulator {
     void edge() {
         design->clk = 1;
         design->eval();
-        dump(2 * cycles + 1);
+        dump(10 * cycles + 5);
         design->clk = 0;
         design->eval();
-        dump(2 * cycles + 2);
+        dump(10 * cycles + 10);
         cycles++;
     }
 
@@ -116,6 +116,7 @@ API Simulator *trine_open(int64_t seed, const char *trace) {
             if (trace) {
                 s->waveform = new VerilatedVcdC;
                 s->design->trace(s->waveform, 99);
+                s->waveform->dumpvars(99, "sim.top");  // the harness only repeats the design's ports
                 s->waveform->open(trace);
                 if (!s->waveform->isOpen()) throw std::runtime_error("cannot write the waveform file");
             }
