@@ -8,9 +8,9 @@ word in cycle `first_i`, and takes its last in cycle `last_i`:
     issue_1 = FETCH                                first_1 = FETCH + FIRST_WORD
     issue_{i+1} = max(issue_i + FETCH, last_i)     first_{i+1} = max(issue_i + FETCH + FIRST_WORD, last_i + 1)
 
-A word a cycle is taken, except that the last words of consecutive row blocks are beats_per_row_block + 1 cycles apart
-at the least, because a row block's results leave one beat a cycle and need a cycle to be taken over. The run ends in
-the cycle after the last result was stored:
+A word a cycle is taken, except that the last words of consecutive row blocks are beats_per_row_block cycles apart at
+the least, because a row block's results leave one beat a cycle. The run ends in the cycle after the last result was
+stored:
 
     end = max(issue_n + FETCH, last_n + array_latency + beats_per_row_block)
 
@@ -42,15 +42,15 @@ FIRST_WORD = 2
 
 def array_latency(configuration: Configuration) -> int:
     """Cycles from a row block's last weight word to its first result beat: word, codes and trits, the adder tree's
-    levels, the accumulators, and the register from which results leave."""
+    levels, the accumulators, the register that takes a row block over, and the queue from which results leave."""
     levels = max(1, (configuration.depth - 1).bit_length())
     accumulators = 1 if configuration.accumulator_mode.exact else 2
-    return 2 + levels + accumulators + 1
+    return 2 + levels + accumulators + 1 + 2
 
 
 def program_cycles(operations: Sequence[Operation], configuration: Configuration) -> Counters:
     """What a run of `operations` adds to the counters, up to the first END or the end of the sequence."""
-    spacing = configuration.beats_per_row_block + 1
+    spacing = configuration.beats_per_row_block
     busy = weight_stall = drain = 0
     issue = last = 0
     last_of_block = -spacing  # nothing is leaving when a run begins

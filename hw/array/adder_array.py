@@ -6,14 +6,18 @@ are no tables to build and no partial sums to store, so it is right for every N 
 half the logic and wants many rows.
 """
 
-from amaranth.hdl import Cat, EnableInserter, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, fifo, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from trine.firmware.configuration import Configuration
 from trine.hw.array.accumulator import Step
 from trine.hw.array.lane import Lane
 from trine.hw.memory.loader import Loader
+
+
+QUEUE_LATENCY = 2
+"""Cycles through the queue from which results leave, if it is empty."""
 
 
 class Command(data.Struct):
@@ -28,12 +32,13 @@ class AdderArray(wiring.Component):
     """Matrix-vector products with ternary weights.
 
     Formula: results = W @ codes in the configuration's accumulator mode (golden.accumulate), row after row.
-    Throughput: a weight word a cycle, but a row block's last word comes beats + 1 cycles after the last one of the row
-    block before it, or later, where beats = lanes / result_width: results leave one beat a cycle and need a cycle to be
-    taken over. A command is taken in the cycle of the last word of the one before it, so commands follow each other
-    without a gap.
-    Latency: `latency` cycles from a row block's last word to its first result.
-    Stalls: with `results` not ready the array goes on until a further row block is complete, then it stands still.
+    Throughput: a weight word a cycle, but a row block's last word comes `beats` cycles after the last one of the row
+    block before it, or later, where beats = lanes / result_width: results leave one beat a cycle. A command is taken in
+    the cycle of the last word of the one before it, so commands follow each other without a gap.
+    Latency: `latency` cycles from a row block's last word to its first result, if none is waiting.
+    Stalls: nothing inside ever stands still, which spares thousands of flip-flops an enable. Instead a row block's last
+    word is accepted only when there is room for all of its results in the queue from which they leave, which is deep
+    enough never to be felt while `results` is ready.
 
     Members
     -------
@@ -66,61 +71,58 @@ class AdderArray(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a row block's last weight word to the cycle in which its first results are valid."""
-        return 1 + self._lanes[0].latency + 1
+        return 1 + self._lanes[0].latency + 1 + QUEUE_LATENCY
+
+    @property
+    def _queue_depth(self) -> int:
+        """Beats that are accepted for and have not left, at most, while `results` is always ready; and a row block."""
+        beats = self._configuration.beats_per_row_block
+        return beats * (-(-(self.latency + 1) // beats) + 2)
 
     def elaborate(self, platform):
         m = Module()
         configuration = self._configuration
-        advance = Signal()
 
         first, last, accept = Signal(), Signal(), Signal()
-        activation_chunk = self._control(m, advance, first, last, accept)
-        codes = self._activation_buffer(m, activation_chunk, accept, advance)
+        activation_chunk = self._control(m, first, last, accept)
+        codes = self._activation_buffer(m, activation_chunk, accept)
 
         # From the word to the accumulator: one register for the word, then the lane's own stages.
         slices = Signal(self.weights.payload.shape(), reset_less=True)
+        m.d.sync += slices.eq(self.weights.payload)
         step = self._step(m, first, last, accept)
-        for stage in range(self._lanes[0].step_latency):
-            delayed = Signal(Step, name=f"step_{stage}")
-            with m.If(advance):
-                m.d.sync += delayed.eq(step)
-            step = delayed
-        at_accumulator = Signal(Step)
-        finished = Signal()
-        with m.If(advance):
-            m.d.sync += [slices.eq(self.weights.payload), at_accumulator.eq(step)]
-        row_done = at_accumulator.valid & at_accumulator.last
+        for stage in range(1 + self._lanes[0].step_latency):
+            step = _delay(m, step, f"step_{stage}")
+        finished = step.valid & step.last
         for stage in range(self._lanes[0].latency - self._lanes[0].step_latency):
-            delayed = Signal(name=f"row_done_{stage}")
-            with m.If(advance):
-                m.d.sync += delayed.eq(row_done)
-            row_done = delayed
-        m.d.comb += finished.eq(row_done)
+            finished = _delay(m, finished, f"finished_{stage}")
 
         totals = []
         for index, lane in enumerate(self._lanes):
-            m.submodules[f"lane_{index}"] = EnableInserter(advance)(lane)
-            m.d.comb += [lane.slice.eq(slices[index]), lane.codes.eq(codes), lane.step.eq(at_accumulator)]
+            m.submodules[f"lane_{index}"] = lane
+            m.d.comb += [lane.slice.eq(slices[index]), lane.codes.eq(codes), lane.step.eq(step)]
             totals.append(lane.total)
 
-        # Finished rows move to a register of their own and leave it `result_width` at a time.
+        # Finished rows move to a register of their own and from there, `result_width` at a time, into the queue.
         beats = configuration.beats_per_row_block
         width = configuration.result_width * configuration.accumulator_bits
+        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=width, depth=self._queue_depth)
         leaving = Signal(configuration.lanes * configuration.accumulator_bits, reset_less=True)
         beats_left = Signal(range(beats + 1))
         m.d.comb += [
-            advance.eq(~(finished & (beats_left != 0))),
-            self.results.valid.eq(beats_left != 0),
-            *(result.eq(leaving.word_select(index, configuration.accumulator_bits).as_signed())
+            queue.w_data.eq(leaving[:width]), queue.w_en.eq(beats_left != 0),
+            self.results.valid.eq(queue.r_rdy), queue.r_en.eq(self.results.ready),
+            *(result.eq(queue.r_data.word_select(index, configuration.accumulator_bits).as_signed())
               for index, result in enumerate(self.results.payload)),
         ]
-        with m.If(self.results.valid & self.results.ready):
-            m.d.sync += [leaving.eq(leaving >> width), beats_left.eq(beats_left - 1)]
-        with m.If(finished & advance):
+        m.d.sync += leaving.eq(leaving >> width)
+        with m.If(beats_left != 0):
+            m.d.sync += beats_left.eq(beats_left - 1)
+        with m.If(finished):
             m.d.sync += [leaving.eq(Cat(*totals)), beats_left.eq(beats)]
         return m
 
-    def _control(self, m, advance, first, last, accept):
+    def _control(self, m, first, last, accept):
         """Counts chunks and row blocks; returns the chunk whose codes the accepted word needs.
 
         `first` and `last` say which chunk of its row block the next word is. What the next cycle needs is compared a
@@ -130,14 +132,19 @@ class AdderArray(wiring.Component):
         chunks_left, row_blocks_left = Signal(16), Signal(16)  # after the current one
         row_block_last = Signal()
         activation_chunk = Signal(16)
-        pace, paced = Signal(range(self._configuration.beats_per_row_block + 1)), Signal()
+        beats = self._configuration.beats_per_row_block
+        pace, paced = Signal(range(max(beats, 2))), Signal()  # cycles until the next last word
+        room = Signal(range(self._queue_depth + 1), init=self._queue_depth)  # beats
+        held = last & (paced | (room < beats))
         m.d.comb += [
-            self.pacing.eq(self.active & self.weights.valid & last & paced),
-            self.weights.ready.eq(self.active & advance & ~(last & paced)),
+            self.pacing.eq(self.active & self.weights.valid & held),
+            self.weights.ready.eq(self.active & ~held),
             accept.eq(self.weights.valid & self.weights.ready),
             self.commands.ready.eq(~self.active | (accept & last & row_block_last)),
         ]
-        with m.If(advance & paced):
+        left = self.results.valid & self.results.ready
+        m.d.sync += room.eq(room - Mux(accept & last, beats, 0) + left)
+        with m.If(paced):
             m.d.sync += [pace.eq(pace - 1), paced.eq(pace != 1)]
         with m.If(accept):
             m.d.sync += [
@@ -149,7 +156,7 @@ class AdderArray(wiring.Component):
                     last.eq(command.chunks == 1), chunks_left.eq(command.chunks - 1),
                     row_block_last.eq(row_blocks_left == 1), row_blocks_left.eq(row_blocks_left - 1),
                     activation_chunk.eq(command.activation_chunk),
-                    pace.eq(self._configuration.beats_per_row_block), paced.eq(1),
+                    pace.eq(beats - 1), paced.eq(beats > 1),
                 ]
                 with m.If(row_block_last):
                     m.d.sync += self.active.eq(0)
@@ -179,7 +186,7 @@ class AdderArray(wiring.Component):
             m.d.sync += position.eq(Mux(step.group_last, 0, position + 1))
         return step
 
-    def _activation_buffer(self, m, chunk, accept, advance):
+    def _activation_buffer(self, m, chunk, accept):
         """The codes of the chunk that the word accepted two cycles ago needs, registered."""
         configuration = self._configuration
         m.submodules.loader = loader = self._loader
@@ -199,7 +206,13 @@ class AdderArray(wiring.Component):
                 write.addr.eq(loader.write_address), write.data.eq(loader.write_data), write.en.eq(loader.write_bank[index]),
                 read.addr.eq(chunk), read.en.eq(accept),
             ]
-            with m.If(advance):
-                m.d.sync += [codes[index * self._bank_bytes + byte].eq(read.data[byte])
-                             for byte in range(self._bank_bytes)]
+            m.d.sync += [codes[index * self._bank_bytes + byte].eq(read.data[byte])
+                         for byte in range(self._bank_bytes)]
         return codes
+
+
+def _delay(m, value, name):
+    """`value` a cycle later."""
+    register = Signal.like(value, name=name)
+    m.d.sync += register.eq(value)
+    return register

@@ -25,7 +25,7 @@ class Receiver(wiring.Component):
     """Receives one frame, checks it, offers it with its payload, and waits until it is released.
 
     Throughput: a byte a cycle, with a pause of 10 cycles behind the header; a byte every three cycles while searching.
-    Latency: `valid` two cycles after a frame's last byte, its payload's first byte one cycle later.
+    Latency: `valid` two cycles after a frame's last byte, its payload's first byte two cycles later.
     Every frame ends in one request: with error 0, or NO_SYNC, OVERSIZED, BAD_CRC or TIMEOUT (firmware.link).
 
     Parameters
@@ -149,17 +149,20 @@ class Receiver(wiring.Component):
                 with m.If(self.release):
                     m.next = "SEARCH"
 
-        # The payload's stream: an address ahead of the byte that is offered.
+        # The payload's stream: block RAM, then a register, because block RAM is slow to answer.
         next_byte = Signal(range(self._maximum_payload + 1))
+        fetched, forward = Signal(), Signal()
         offered = (self.request.error == 0) & fsm.ongoing("OFFER")
         m.d.comb += [
-            read.addr.eq(next_byte), self.payload.payload.eq(read.data),
-            read.en.eq(offered & (next_byte != position) & (~self.payload.valid | self.payload.ready)),
+            forward.eq(fetched & (~self.payload.valid | self.payload.ready)),
+            read.addr.eq(next_byte), read.en.eq(offered & (next_byte != position) & (~fetched | forward)),
         ]
-        with m.If(~offered | self.release):
-            m.d.sync += [next_byte.eq(0), self.payload.valid.eq(0)]
-        with m.Elif(read.en):
-            m.d.sync += [next_byte.eq(next_byte + 1), self.payload.valid.eq(1)]
-        with m.Elif(self.payload.ready):
+        with m.If(self.payload.ready):
             m.d.sync += self.payload.valid.eq(0)
+        with m.If(forward):
+            m.d.sync += [self.payload.payload.eq(read.data), self.payload.valid.eq(1), fetched.eq(0)]
+        with m.If(read.en):
+            m.d.sync += [next_byte.eq(next_byte + 1), fetched.eq(1)]
+        with m.If(~offered | self.release):
+            m.d.sync += [next_byte.eq(0), fetched.eq(0), self.payload.valid.eq(0)]
         return m

@@ -26,7 +26,7 @@ from trine.firmware.traffic import load_messages, request_messages
 
 def word_by_word(program, configuration):
     """Each cycle of a run, one after another, and its cause."""
-    spacing = configuration.beats_per_row_block + 1
+    spacing = configuration.beats_per_row_block
     causes: dict[int, str] = {}
     cycle = issue = last_of_block = 0
     had_block = False

@@ -90,7 +90,7 @@ def test_frames(pauses):
 
 
 def test_timing():
-    """A byte a cycle, 10 cycles between header and payload, valid 2 cycles after the last byte, payload 1 later."""
+    """A byte a cycle, 10 cycles between header and payload, valid 2 cycles after the last byte, payload 2 later."""
     found = Received([Frame(5, 6, b"payload").encode(), Frame(7, 8).encode()])
     first = found.bytes.cycles[0]
     header = list(range(first, first + HEADER_BYTES))
@@ -98,7 +98,7 @@ def test_timing():
     body = list(range(body_start, body_start + len(b"payload") + CRC_BYTES))
     assert found.bytes.cycles[: len(header + body)] == header + body
     assert found.valid.cycles()[0] == body[-1] + 2
-    assert found.payload.cycles == list(range(body[-1] + 3, body[-1] + 3 + 7))
+    assert found.payload.cycles == list(range(body[-1] + 4, body[-1] + 4 + 7))
     assert found.active.cycles()[: body[-1] + 2 - first] == list(range(first, body[-1] + 2))
     released = found.payload.cycles[-1] + 1
     assert found.valid.values[body[-1] + 2 : released + 2] == [1] * (released - body[-1] - 1) + [0]
