@@ -41,6 +41,12 @@ def device_option(default: str) -> Callable[[F], F]:
                         help="sim or golden, with :PRESET or :FILE.toml after it.")
 
 
+def trace_option(function: F) -> F:
+    """`--trace FILE.vcd`."""
+    return click.option("--trace", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.vcd",
+                        help="Write the simulation's waveforms, about 1 kB a cycle.")(function)
+
+
 def device_name(device: str, config: Path | None) -> str:
     """The device's name with `--config` taken into it; UsageError if it names a preset already."""
     if config is None:

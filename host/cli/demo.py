@@ -4,7 +4,15 @@ from pathlib import Path
 
 import click
 
-from trine.host.cli.common import config_option, device_name, device_option, json_option, print_json, progress
+from trine.host.cli.common import (
+    config_option,
+    device_name,
+    device_option,
+    json_option,
+    print_json,
+    progress,
+    trace_option,
+)
 from trine.host.cli.speech import print_figures, speak, speech_figures
 from trine.host.language_model import LanguageModel
 from trine.host.open import open_device
@@ -21,8 +29,7 @@ PROMPT = "It is a truth universally acknowledged, that "
 @click.option("--temperature", type=click.FloatRange(min=0), default=0.6, show_default=True,
               help="0 always takes the likeliest character.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random choices.")
-@click.option("--trace", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.vcd",
-              help="Write the simulation's waveforms (1 kB a cycle: ask for few characters).")
+@trace_option
 @json_option
 def demo_command(device: str, config: Path | None, model: str, prompt: str, characters: int, temperature: float,
                  seed: int, trace: Path | None, as_json: bool) -> None:

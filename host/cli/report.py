@@ -82,6 +82,8 @@ def _check(folder: Path, as_json: bool) -> None:
     if as_json:
         print_json({"reports": names, "stale": found})
     else:
+        if not names:
+            say(f"{folder}: no reports")
         for name in names:
             say(f"{name}: {found.get(name, 'current')}")
     if found:

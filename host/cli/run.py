@@ -16,6 +16,7 @@ from trine.host.cli.common import (
     print_json,
     progress,
     say,
+    trace_option,
 )
 from trine.host.cli.speech import print_figures, run_figures, speak, speech_figures
 from trine.host.compiled import load_any
@@ -41,10 +42,11 @@ from trine.host.shipped import digits
 @click.option("--input", "input_", type=click.Path(path_type=Path), metavar="FILE.npy",
               help="Layer: vectors (..., K), int8 codes or float32.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE.npy", help="Layer: where the results go.")
+@trace_option
 @json_option
 def run_command(model: str, device: str, config: Path | None, prompt: str | None, characters: int, temperature: float,
                 seed: int, images: int | None, layer: str | None, input_: Path | None, output: Path | None,
-                as_json: bool) -> None:
+                trace: Path | None, as_json: bool) -> None:
     """Run MODEL (a shipped model's name, a folder, or an image) on a device, compared with golden throughout.
 
     A language model continues --prompt; a digit classifier classifies the test images; --layer runs one layer on
@@ -57,7 +59,7 @@ def run_command(model: str, device: str, config: Path | None, prompt: str | None
     vectors = None if input_ is None else read_vectors(input_)
     name = device_name(device, config)
     with progress("simulator") as report:
-        opened = open_device(name, report)
+        opened = open_device(name, report, trace)
     with opened:
         if layer is not None and vectors is not None:
             _run_layer(opened, name, model, layer, vectors, output, as_json)

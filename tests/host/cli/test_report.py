@@ -66,6 +66,7 @@ def test_check(trine, tmp_path):
     assert "ulx3s_85f: made from another source or configuration" in outcome.out
     assert "1 of 1 reports are stale; trine report ulx3s_85f" in outcome.err
     (tmp_path / "ulx3s_85f.json").unlink()
+    assert "no reports" in trine("report", "--check", "-o", tmp_path).out
     assert trine("report", "--check", "-o", tmp_path, "--json").figures == {"reports": [], "stale": {}}
 
 

@@ -105,6 +105,7 @@ def test_code_out_of_range(refused, tmp_path):
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (("austen-small",), "say with --prompt what its text begins with"),
+    (("digits-ternary", "--trace", "x.vcd"), "the golden device has no signals to trace"),
     (("austen-small", "--layer", "x"), "--layer and --input go together"),
     (("austen-small", "--input", "x.npy"), "--layer and --input go together"),
     (("austen-small", "--output", "x.npy"), "name the layer with --layer"),
