@@ -23,8 +23,8 @@ ARRAYS: dict[str, Configuration] = {
 """Every packing; exact sums, int8 accumulators over all of K, and in groups."""
 
 ACCELERATOR = Configuration(
-    "accelerator", "none", clock_mhz=1, lanes=8, depth=5, packing="trit5x8", weight_words=8192, activation_chunks=256,
-    result_beats=512, result_width=2, program_words=16, maximum_payload=1024, timeout_cycles=300)
+    "accelerator", "none", clock_mhz=1, lanes=8, depth=5, packing="trit5x8", weight_words=4096, activation_chunks=128,
+    result_beats=256, result_width=2, program_words=16, maximum_payload=512, timeout_cycles=300)
 BUILD_ID = 0x1122334455667788
 
 

@@ -54,11 +54,11 @@ class RandomRequests:
         self._chance = random.Random(seed)
 
     def segments(self, count: int, damage: float) -> list[Segment]:
-        """A stream that fills the memories, then `count` requests and more, damaged with that probability each."""
+        """A stream of `count` requests and more, damaged with that probability each; `fill` must have come before."""
         messages: list[Message] = []
         while len(messages) < count:
             messages += self._messages()
-        stream: list[Segment] = list(frames(list(self._fill())))
+        stream: list[Segment] = []
         for number, frame in enumerate(frames(messages)):
             if self._chance.random() >= damage:
                 stream.append(frame)
@@ -68,10 +68,20 @@ class RandomRequests:
                 stream += damaged_segments(self._chance, frame)
         return [*stream, SILENCE, *frames([(Request.HELLO, b"")])]
 
-    def _fill(self) -> Iterator[Message]:
-        for region in (Region.WEIGHTS, Region.ACTIVATIONS):
-            words = self._words(region, region_words(region, self._configuration))
-            yield from write_messages(region, 0, words, self._configuration)
+    def fill(self) -> list[Segment]:
+        """A stream that leaves nothing undefined in any memory, whatever was in it before."""
+        configuration = self._configuration
+        words = {region: self._words(region, region_words(region, configuration))
+                 for region in (Region.WEIGHTS, Region.ACTIVATIONS)}
+        per_block = configuration.beats_per_row_block
+        blocks = configuration.result_beats // per_block
+        program: list[Matvec | End] = [Matvec(0, blocks, 1, 0, beat)
+                                       for beat in {0, configuration.result_beats - blocks * per_block}]
+        program += [End()] * (configuration.program_words - len(program))
+        words[Region.PROGRAM] = b"".join(map(encode, program))
+        messages = [message for region, data in words.items()
+                    for message in write_messages(region, 0, data, configuration)]
+        return [*frames([*messages, (Request.COMMIT, struct.pack("<I", 1)), run()])]
 
     def _messages(self) -> list[Message]:
         chance = self._chance

@@ -123,7 +123,8 @@ def test_random_requests(variant, seed):
     """Requests of every kind, damaged and whole, on a link that pauses: the functional device's bytes, and the engine's
     counters are the cycle model's."""
     configuration, _ = simulation(variant)
-    segments = RandomRequests(configuration, seed).segments(20, damage=0.25)
+    requests = RandomRequests(configuration, seed)
+    segments = [*requests.fill(), *requests.segments(20, damage=0.25)]
     found = demand_same(variant, segments, (0.1, 0.1) if seed % 2 else (0, 0), seed)
     counters = [decode_counters(response.payload) for response in found if response.opcode == COUNTERS_RESPONSE]
     assert all(sum(getattr(snapshot, cause) for cause in CAUSES) == snapshot.cycles for snapshot in counters)
