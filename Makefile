@@ -52,7 +52,8 @@ wheel-test: $(VENV)/installed  ## the wheel, in an empty environment outside the
 	$(BIN)/python -m pip wheel -q --no-deps -w $(BUILD)/wheel .
 	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; wheel=$$(ls $(CURDIR)/$(BUILD)/wheel/trine-*.whl); \
 	$(PYTHON) -m venv $$folder/venv; $$folder/venv/bin/python -m pip install -q $$wheel; \
-	cd $$folder; ./venv/bin/trine demo --device golden --characters 20; ./venv/bin/trine doctor
+	cd $$folder; ./venv/bin/trine demo --device golden --characters 20; ./venv/bin/trine report --check -o .; \
+	./venv/bin/trine doctor
 
 clean:  ## remove environments, builds and caches of this checkout (not the simulators in the user's cache)
 	rm -rf $(VENV) $(ORACLE_VENV) $(BUILD) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis sim_build results.xml
