@@ -13,6 +13,7 @@ answers one ERROR (NO_SYNC) for each loss of synchronisation, with sequence 0. A
 configuration's timeout is dropped and answered with TIMEOUT.
 """
 
+import binascii
 import enum
 import struct
 import zlib
@@ -129,12 +130,7 @@ class Frame:
 
 def header_crc(first_six: bytes) -> int:
     """CRC-16/IBM-3740 (polynomial 0x1021, initial value 0xFFFF, not reflected) of a header's first six bytes."""
-    crc = 0xFFFF
-    for byte in first_six:
-        crc ^= byte << 8
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xFFFF
-    return crc
+    return binascii.crc_hqx(first_six, 0xFFFF)
 
 
 def decode_header(header: bytes) -> tuple[int, int, int]:

@@ -15,7 +15,6 @@ from trine.hw.array.accumulator import Step
 from trine.hw.array.lane import Lane
 from trine.hw.memory.loader import Loader
 
-
 QUEUE_LATENCY = 2
 """Cycles through the queue from which results leave, if it is empty."""
 
@@ -203,7 +202,8 @@ class AdderArray(wiring.Component):
             m.submodules[f"activations_{index}"] = bank
             write, read = bank.write_port(), bank.read_port()
             m.d.comb += [
-                write.addr.eq(loader.write_address), write.data.eq(loader.write_data), write.en.eq(loader.write_bank[index]),
+                write.addr.eq(loader.write_address), write.data.eq(loader.write_data),
+                write.en.eq(loader.write_bank[index]),
                 read.addr.eq(chunk), read.en.eq(accept),
             ]
             m.d.sync += [codes[index * self._bank_bytes + byte].eq(read.data[byte])

@@ -23,7 +23,6 @@ from trine.firmware.link import (
 from trine.hw.link.receiver import Header
 from trine.hw.link.transmitter import Reply
 
-
 ARGUMENT_BYTES: dict[Request, int] = {
     Request.WRITE: struct.calcsize(WRITE_FORMAT),
     Request.READ: struct.calcsize(READ_FORMAT),
@@ -233,7 +232,8 @@ class Controller(wiring.Component):
         for index, port in ports.items():
             m.d.comb += [
                 port.address.eq(address), port.bytes.payload.eq(load.bytes.payload),
-                port.start.eq(load.start & (region == index)), port.bytes.valid.eq(load.bytes.valid & (region == index)),
+                port.start.eq(load.start & (region == index)),
+                port.bytes.valid.eq(load.bytes.valid & (region == index)),
             ]
             with m.If(region == index):
                 m.d.comb += [load.partial.eq(port.partial), load.overflow.eq(port.overflow)]

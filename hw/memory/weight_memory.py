@@ -95,7 +95,8 @@ class WeightMemory(wiring.Component):
             m.submodules[f"bank_{lane}"] = bank
             write, read = bank.write_port(), bank.read_port()
             m.d.comb += [
-                write.addr.eq(loader.write_address), write.data.eq(loader.write_data), write.en.eq(loader.write_bank[lane]),
+                write.addr.eq(loader.write_address), write.data.eq(loader.write_data),
+                write.en.eq(loader.write_bank[lane]),
                 read.addr.eq(read_address), read.en.eq(issue),
                 self.weights.payload[lane].eq(read.data),
             ]

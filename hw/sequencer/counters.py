@@ -51,6 +51,6 @@ class CycleCounters(wiring.Component):
         counted = Signal()
         m.d.sync += counted.eq(~self.hold)
         for name, counter in zip(COUNTER_NAMES, self.counters, strict=True):
-            with m.If(cause[name] if name in cause else counted):
+            with m.If(cause.get(name, counted)):
                 m.d.sync += counter.eq(counter + 1)
         return m

@@ -70,7 +70,8 @@ class Sequencer(wiring.Component):
             m.submodules[f"program_{index}"] = bank
             write, read = bank.write_port(), bank.read_port()
             m.d.comb += [
-                write.addr.eq(loader.write_address), write.data.eq(loader.write_data), write.en.eq(loader.write_bank[index]),
+                write.addr.eq(loader.write_address), write.data.eq(loader.write_data),
+                write.en.eq(loader.write_bank[index]),
                 read.addr.eq(counter), read.en.eq(fetch),
             ]
             read_data.append(read.data)

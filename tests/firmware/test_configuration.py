@@ -134,8 +134,9 @@ def test_wrong_numbers_are_named(field, value):
         dataclasses.replace(PRESETS["ulx3s_85f"], **{field: value})
 
 
-@pytest.mark.parametrize(("arguments", "field"), [(("uart", 0, 1), "bytes_per_second"), (("uart", 1, "1"), "round_trip"),
-                                                  ((3, 1, 1), "kind")])
+@pytest.mark.parametrize(("arguments", "field"), [
+    (("uart", 0, 1), "bytes_per_second"), (("uart", 1, "1"), "round_trip"), ((3, 1, 1), "kind"),
+])
 def test_wrong_link_is_named(arguments, field):
     with pytest.raises(ConfigurationError, match=f"link: {field}"):
         Link(*arguments)
