@@ -4,10 +4,12 @@ from amaranth.hdl import DomainRenamer, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect, flipped
 
+from typing import Any
+
 from trine.firmware.configuration import Configuration
 from trine.hw.array.adder_array import AdderArray
 
-_COMMON = {"part": "none", "clock_mhz": 1, "weight_words": 64, "result_beats": 64}
+_COMMON: dict[str, Any] = {"part": "none", "clock_mhz": 1, "weight_words": 64, "result_beats": 64}
 
 ARRAYS: dict[str, Configuration] = {
     configuration.name: configuration
