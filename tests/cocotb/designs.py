@@ -1,10 +1,10 @@
 """What the cocotb tests build: small geometries, so that building is quick."""
 
+from typing import Any
+
 from amaranth.hdl import DomainRenamer, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect, flipped
-
-from typing import Any
 
 from trine.firmware.configuration import Configuration
 from trine.hw.array.adder_array import AdderArray

@@ -26,7 +26,8 @@ def load_products(products: Sequence[Product]) -> Iterator[Message]:
         yield from write_messages(Region.WEIGHTS, word, product.weight_bytes, configuration)
         program.append(Matvec(word, product.row_blocks, product.chunks, chunk, beat))
         word, chunk, beat = word + len(product.words), chunk + product.chunks, beat + product.beats
-    yield from write_messages(Region.PROGRAM, 0, b"".join(encode(operation) for operation in [*program, End()]), configuration)
+    words = b"".join(map(encode, program)) + encode(End())
+    yield from write_messages(Region.PROGRAM, 0, words, configuration)
     yield Request.COMMIT, struct.pack("<I", 1)
     codes = b"".join(product.code_bytes for product in products)
     yield from write_messages(Region.ACTIVATIONS, 0, codes, configuration)
@@ -133,7 +134,7 @@ class RandomRequests:
         """Products within the memories; sometimes a word that is no instruction, sometimes no end."""
         chance, configuration = self._chance, self._configuration
         operations = [self._matvec() for _ in range(chance.randint(0, 4))]
-        words = b"".join(encode(operation) for operation in [*operations, End()])
+        words = b"".join(map(encode, operations)) + encode(End())
         if chance.random() < 0.2:
             words = words[:-16] + bytes([chance.choice((2, 0x81, 0xFF))]) + words[-15:]
         if chance.random() < 0.2:
