@@ -63,6 +63,8 @@ CASES = {
     "plain": (lambda a, b, c, d, e, q: a + b, 9, 0, 0),
     "even": (lambda a, b, c, d, e, q: a + b, 8, 0, 0),
     "carry_in": (lambda a, b, c, d, e, q: with_carry(a, b, c), 9, 0, 0),
+    "two_carries_in": (lambda a, b, c, d, e, q: (Cat(c, a).as_signed() + Cat(d, b).as_signed()) >> 1, 9, 0, 0),
+    "two_borrows_in": (lambda a, b, c, d, e, q: (Cat(c, a).as_signed() - Cat(d, b).as_signed()) >> 1, 9, 0, 0),
     "difference": (lambda a, b, c, d, e, q: a - b, 9, 0, 0),
     "gated": (lambda a, b, c, d, e, q: a + masked(b, c), 9, 8, 0),
     "trit": (lambda a, b, c, d, e, q: with_carry(a, masked(b, c, d), d), 9, 8, 0),

@@ -70,6 +70,13 @@ def test_new_file_counts(package):
     assert source_hash("{}", package) != before
 
 
+def test_text_and_file_are_told_apart(package):
+    (package / "hw/lane.py").write_text("x = 1")
+    one = source_hash("\ny = 2", package)
+    (package / "hw/lane.py").write_text("x = 1\ny = 2")
+    assert source_hash("", package) != one
+
+
 def test_configuration_counts(package):
     assert source_hash("{}", package) != source_hash("{} ", package)
 
