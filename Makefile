@@ -27,9 +27,10 @@ demo: $(VENV)/installed  ## a trained model speaks through the simulated array (
 test: lint  ## lint, and the whole test suite but the oracle
 	$(BIN)/python -m pytest -q -n $(WORKERS) --ignore=tests/oracle tests
 
-lint: $(VENV)/installed-test  ## style and types
+lint: $(VENV)/installed-test  ## style, types, and whether the reference is current
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m trine.firmware.tables --check
 
 oracle: $(ORACLE_VENV)/installed  ## golden against transformers, live (PyTorch, in an environment of its own)
 	$(ORACLE_VENV)/bin/python -m pytest -q tests/oracle
