@@ -11,8 +11,8 @@ from amaranth.lib.wiring import In, Out
 from trine.sim.errors import UnsupportedDesign
 from trine.sim.rtlil import Module
 
-NAME = "sim"
-"""The module's name, and the first part of every name in a waveform; the design's instance is `top`."""
+NAME = "harness"
+"""The module's name; the design in it is `top`, so names in a waveform start with `sim.harness.top`."""
 
 DRIVEN = ("clk", "rst", "i__valid", "i__payload", "o__ready")
 SEEN = {"i__ready": "i_ready", "o__valid": "o_valid", "o__payload": "o_payload"}

@@ -55,8 +55,11 @@ class NativeModel:
         self._functions = load(library.path)
         name = None if trace is None else str(trace).encode()
         self._handle = self._functions.trine_open(-1 if seed is None else seed & 0x7FFFFFFF, name)
-        if not self._handle:
-            raise SimulatorError("the simulator could not be started")
+        if self._functions.trine_error(self._handle):
+            try:
+                self._check(-1)
+            finally:
+                self.close()
 
     @property
     def cycles(self) -> int:

@@ -105,30 +105,30 @@ template <typename Action> int64_t guarded(Simulator *s, Action action) {
 }  // namespace
 
 // seed < 0: memories without content start as zeros, otherwise at random. trace: file of waveforms, or null.
+// If trine_error then is not empty, the simulator can only be closed.
 API Simulator *trine_open(int64_t seed, const char *trace) {
     auto *s = new Simulator;
-    if (guarded(s, [&] {
-            s->context.randReset(seed < 0 ? 0 : 2);
-            s->context.randSeed(seed < 0 ? 1 : static_cast<int>(seed % 2147483647) + 1);
-            s->context.traceEverOn(trace != nullptr);
-            s->design = new Vsim(&s->context, "");
+    guarded(s, [&] {
+        s->context.randReset(seed < 0 ? 0 : 2);
+        s->context.randSeed(seed < 0 ? 1 : static_cast<int>(seed % 2147483647) + 1);
+        const char *arguments[] = {"sim", "+random_memories"};  // see systemverilog.py
+        s->context.commandArgs(seed < 0 ? 1 : 2, arguments);
+        s->context.traceEverOn(trace != nullptr);
+        s->design = new Vsim(&s->context, "sim");
 #if VM_TRACE
-            if (trace) {
-                s->waveform = new VerilatedVcdC;
-                s->design->trace(s->waveform, 99);
-                s->waveform->dumpvars(99, "sim.top");  // the harness only repeats the design's ports
-                s->waveform->open(trace);
-                if (!s->waveform->isOpen()) throw std::runtime_error("cannot write the waveform file");
-            }
+        if (trace) {
+            s->waveform = new VerilatedVcdC;
+            s->design->trace(s->waveform, 99);
+            s->waveform->dumpvars(99, "sim.harness.top");  // the harness only repeats the design's ports
+            s->waveform->open(trace);
+            if (!s->waveform->isOpen()) throw std::runtime_error("cannot write the waveform file");
+        }
 #endif
-            s->design->clk = s->design->next_rst = s->design->next_valid = s->design->next_ready = 0;
-            s->design->eval();
-            s->dump(0);
-            return 0;
-        }) < 0) {
-        delete s;
-        return nullptr;
-    }
+        s->design->clk = s->design->next_rst = s->design->next_valid = s->design->next_ready = 0;
+        s->design->eval();
+        s->dump(0);
+        return 0;
+    });
     return s;
 }
 

@@ -4,7 +4,7 @@ Weighed against Yosys, which writes the Verilog that leaves the project (see `ve
 minute and more of compilation on a machine that runs it for the first time, for a translation that takes a second
 here. And text written for one reader can be better for it: modules that are equal are written once, registers keep
 their enable conditions, multiplexers in data paths are masks rather than branches that a processor mispredicts, and
-unnamed wires stay out of waveforms.
+intermediate results stay out of waveforms.
 
 Memories whose content is all zeros count as not initialised: Amaranth gives `init=[]` the same netlist as zeros. What
 they contain at the start is the simulator's choice, see `NativeModel`.
@@ -24,12 +24,14 @@ BINARY = {
 }
 SHIFTS = ("$shl", "$shr", "$sshr", "$shift")
 IGNORED = ("$meminit_v2", "$print", "$check")
+RANDOM_MEMORIES = "random_memories"
+"""Plusarg of the simulation that fills memories without content with random words, otherwise with zeros."""
 WIDEST_MASK = 64
 """Wider multiplexers are written as choices: the processor has no masks of that width."""
 
 
 def write(modules: list[Module]) -> str:
-    """The SystemVerilog text of all modules; every name is the one that the RTLIL has, escaped.
+    """The SystemVerilog text of all modules; names are those of the RTLIL, escaped.
 
     `$print` and `$check` cells are left out: a native model neither prints nor asserts. Raises UnsupportedDesign for
     what has no model: instances of foreign modules, tristate buffers, signed division.
@@ -48,8 +50,10 @@ def _constant(bits: str) -> str:
 
 
 def _name(rtlil: str) -> str:
-    """The escaped identifier, with the space that ends it; "$5" and "\\$5" are different names."""
-    return f"{rtlil} " if rtlil.startswith("\\") else f"\\${rtlil} "
+    """The escaped identifier, with the space that ends it; "\\$signal" is that of a Signal without a name."""
+    if rtlil.startswith("\\"):
+        return f"\\unnamed{rtlil[1:]} " if rtlil[1] == "$" else f"{rtlil} "
+    return f"\\{rtlil} "
 
 
 def _memory(cell: Cell) -> str:
@@ -128,15 +132,19 @@ class _ModuleWriter:
 
     def _declarations(self) -> None:
         wires = [w for w in self._module.wires.values() if not w.port and w.width and w.name not in self._merged]
-        unnamed = [wire.name for wire in wires if wire.name.lstrip("\\").startswith("$")]
-        self._lines += [f"{self._declaration(wire.name)};" for wire in wires if wire.name not in unnamed]
+        self._lines += [f"{self._declaration(wire.name)};" for wire in wires if wire.name.startswith("\\")]
         self._lines.append("/*verilator tracing_off*/")
-        self._lines += [f"{self._declaration(name)};" for name in unnamed]
+        self._lines += [f"{self._declaration(wire.name)};" for wire in wires if not wire.name.startswith("\\")]
         self._lines.append("/*verilator tracing_on*/")
         contents = {_memory(cell): cell for cell in self._module.cells if cell.kind == "$meminit_v2"}
         for name, (bits, depth) in self._module.memories.items():
             content = self._content(contents.get(_name(name)), bits)
             self._lines.append(f"{_declared(bits, name)}[0:{depth - 1}]{content};")
+            if not content:
+                self._lines.append(
+                    f'initial if ($test$plusargs("{RANDOM_MEMORIES}")) for (int word = 0; word < {depth}; word++) '
+                    f"{_name(name)}[word] = {bits}'({{{', '.join(['$urandom'] * -(-bits // 32))}}});"
+                )
 
     def _content(self, cell: Cell | None, bits: int) -> str:
         """What a memory starts with, as an initialiser; nothing if that is nothing but zeros."""
@@ -174,7 +182,11 @@ class _ModuleWriter:
         elif kind == "$memwr_v2":
             self._write_port(cell)
         elif kind in self._modules_known:
-            ports = [f".\\{name} ({self._text(signal)})" for name, signal in cell.ports.items() if width(signal)]
+            ports = [
+                f".{_name(name)}({self._text(signal)})"
+                for name, signal in ((f"\\{name}", signal) for name, signal in cell.ports.items())
+                if width(signal)
+            ]
             self._lines.append(f"{self._aliases[kind]} {_name(cell.name)}({', '.join(ports)});")
         elif kind not in IGNORED:
             what = f"an instance of {kind[1:]}" if kind.startswith("\\") else f"a cell of kind {kind}"

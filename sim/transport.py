@@ -57,12 +57,11 @@ class SimTransport:
             )
             self._received += transfer.output
             if len(self._received) < n:
-                reason = (
-                    f"{timeout:g} s" if time.monotonic() >= deadline else f"{self._idle_cycles} cycles without a byte"
-                )
+                late = time.monotonic() >= deadline
+                reason = f"{timeout:g} s" if late else f"{self._idle_cycles} idle cycles"
                 raise TimeoutError(
-                    f"the simulated device sent {len(self._received)} of {n} bytes, then nothing for {reason} "
-                    f"({self._model.cycles - before} cycles simulated, {self._model.pending} bytes not taken)"
+                    f"the simulated device sent {len(self._received)} of {n} bytes, not the rest within {reason} "
+                    f"({self._model.cycles - before} simulated, {self._model.pending} bytes not taken)"
                 )
         output = bytes(self._received[:n])
         del self._received[:n]

@@ -13,7 +13,7 @@ PEEK, POKE = 0xFE, 0xFD
 
 
 class Averager(wiring.Component):
-    """One half of the test component's state: a slowly following signed value, in a submodule used twice."""
+    """A signed value that follows `value` slowly."""
 
     value: In(8)
     average: Out(signed(12))
@@ -27,11 +27,11 @@ class Averager(wiring.Component):
 
 
 class Mixer(wiring.Component):
-    """Answers every byte with one byte, which depends on everything before it.
+    """Answers every byte with one byte, which depends on all bytes before it, but not on when they came.
 
     It has what simulators may disagree about: a memory that is written in halves and read transparently, a table, a
-    memory without content, submodules that are equal, one of them with an enable, signed arithmetic, a register without
-    a reset, and a processing time of 1 to 7 cycles. PEEK and an address are answered with what the memory without
+    memory without content, submodules that are equal, with enables, signed arithmetic, a register without a reset, and
+    a processing time of 1 to 8 cycles. PEEK and an address are answered with what the memory without
     content has there, POKE and a byte change the memory at the last address that was peeked at.
     """
 
@@ -43,21 +43,23 @@ class Mixer(wiring.Component):
         m.submodules.history = history = memory.Memory(shape=8, depth=16, init=[])
         m.submodules.table = table = memory.Memory(shape=8, depth=16, init=TABLE)
         m.submodules.blank = blank = memory.Memory(shape=8, depth=256, init=[])
-        m.submodules.fast = fast = Averager()
-        slow_enable = Signal()
-        slow = Averager()
+        fast, slow = Averager(), Averager()
+        fast_enable, slow_enable = Signal(), Signal()
+        m.submodules.fast = EnableInserter(fast_enable)(fast)
         m.submodules.slow = EnableInserter(slow_enable)(slow)
         write = history.write_port(granularity=4)
         read = history.read_port(transparent_for=(write,))
         look_up = table.read_port(domain="comb")
         poke, peek = blank.write_port(), blank.read_port()
 
-        byte, command = Signal(8), Signal(8)
-        count, wait = Signal(8), Signal(3)
+        byte = Signal(8)
+        command, count = Signal(8), Signal(8)  # a tuple leaves its signals without names
+        wait = Signal(3)
         lost = Signal(8, reset_less=True)
         address = Signal(8)
         m.d.comb += [
-            fast.value.eq(byte), slow.value.eq(byte ^ 0x55), slow_enable.eq(count[0]),
+            fast.value.eq(byte), fast_enable.eq(self.i.valid & self.i.ready),
+            slow.value.eq(byte ^ 0x55), slow_enable.eq(fast_enable & count[0]),
             write.addr.eq(count[:4]), write.data.eq(Cat(byte[4:], byte[:4])), read.addr.eq(byte[:4]), read.en.eq(1),
             look_up.addr.eq(byte[2:6]),
             peek.addr.eq(address), peek.en.eq(1), poke.addr.eq(address), poke.data.eq(byte),
