@@ -7,6 +7,7 @@ medians over the repetitions. Every output byte and the number of cycles must be
 """
 
 import argparse
+import json
 import statistics
 import struct
 import sys
@@ -155,6 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--columns", type=int, default=64, help="columns of the layer that is executed")
     parser.add_argument("--inputs", type=int, default=4, help="inputs for which it is executed")
     parser.add_argument("--repetitions", type=int, default=3, help="turns of each simulator")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args(arguments)
     try:
         configuration = find_preset(options.preset)
@@ -170,6 +172,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
+    if options.json:
+        print(json.dumps({"preset": configuration.name, "cycles": result.cycles, "ratio": result.ratio,
+                          "native_cycles_per_s": result.native, "amaranth_cycles_per_s": result.amaranth}))
+        return 0
     print(f"{configuration.name}: {configuration.lanes} lanes x {configuration.depth} columns, "
           f"{options.inputs} inputs to {options.rows} x {options.columns} weights; "
           f"{result.cycles} cycles, {sum(want for _, want in stimulus)} bytes of answers equal")

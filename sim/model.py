@@ -14,8 +14,8 @@ from trine.sim.errors import SimulatorError
 from trine.sim.library import Library, load
 
 FOREVER = 2**62
-CHUNK = 1 << 18
-"""Cycles of one call into the library: about half a second, so that Ctrl-C and time limits are heeded."""
+CHUNK = 1 << 16
+"""Cycles of one call into the library: a fraction of a second, so that Ctrl-C and time limits are heeded."""
 
 
 class Transfer(NamedTuple):
@@ -80,7 +80,7 @@ class NativeModel:
         Input is offered at one byte a cycle whenever the component is ready, behind what is pending; output is always
         welcome until `want` bytes came. With `want` 0 the end is when all input is taken, and bytes that come
         meanwhile are kept for the next transaction. The end comes earlier after `max_cycles`, after `idle_cycles` in
-        a row in which no byte moves either way, or when `keep_on`, which is asked about twice a second, says False.
+        a row in which no byte moves either way, or when `keep_on`, which is asked several times a second, says False.
         What was not taken then stays pending, and the next call goes on with it.
 
         Raises ValueError for a negative count.
@@ -89,19 +89,17 @@ class NativeModel:
             raise ValueError(f"counts must not be negative, not {(want, max_cycles, idle_cycles)!r}")
         handle, before = self._open(), self.pending
         self._functions.trine_queue(handle, data, len(data))
-        output, cycles, quiet = bytearray(), 0, 0
+        output, cycles = bytearray(), 0
         count = ctypes.c_size_t()
         buffer = ctypes.create_string_buffer(max(want, 1))
         while True:
-            left, moved = self.pending, len(output)
             limit = min(CHUNK, max_cycles - cycles)
             done = self._functions.trine_transfer(
-                handle, buffer, want - len(output), limit, min(idle_cycles - quiet, FOREVER), ctypes.byref(count)
+                handle, buffer, want - len(output), limit, min(idle_cycles, FOREVER), ctypes.byref(count)
             )
             self._check(done)
             output += buffer.raw[: count.value]
             cycles += done
-            quiet = quiet + done if self.pending == left and len(output) == moved else 0
             finished = len(output) >= want and (want > 0 or not self.pending)
             stopped = done < limit or cycles >= max_cycles or (keep_on is not None and not keep_on())
             if finished or stopped:

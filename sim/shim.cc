@@ -34,6 +34,7 @@ struct Simulator {
     size_t sent = 0;
     std::deque<uint8_t> received;  // bytes that came when nobody had asked for them
     uint64_t cycles = 0;
+    uint64_t quiet = 0;            // cycles in a row in which no byte moved, since the last trine_queue
     uint64_t random = 0;           // state of the stalls' generator
     uint32_t stall_in = 0, stall_out = 0;  // chance of a stall, in 2**-32
     bool valid = false, ready = false;     // what the harness drives
@@ -95,6 +96,7 @@ struct Simulator {
 
 template <typename Action> int64_t guarded(Simulator *s, Action action) {
     try {
+        Verilated::threadContextp(&s->context);  // what the library's own functions refer to
         return static_cast<int64_t>(action());
     } catch (const std::exception &problem) {
         s->error = problem.what();
@@ -145,6 +147,7 @@ API void trine_stalls(Simulator *s, uint64_t seed, uint32_t in, uint32_t out) {
 
 API void trine_queue(Simulator *s, const uint8_t *data, size_t size) {
     s->tidy();
+    s->quiet = 0;
     s->queued.insert(s->queued.end(), data, data + size);
 }
 
@@ -157,14 +160,14 @@ API int64_t trine_transfer(Simulator *s, uint8_t *out, size_t want, uint64_t lim
             out[(*count)++] = s->received.front();
             s->received.pop_front();
         }
-        uint64_t done = 0, quiet = 0;
-        while (done < limit && quiet < idle && (want ? *count < want : s->sent < s->queued.size())) {
+        uint64_t done = 0;
+        while (done < limit && s->quiet < idle && (want ? *count < want : s->sent < s->queued.size())) {
             const bool took = s->takes(), gave = s->gives();
             if (gave) {
                 if (*count < want) out[(*count)++] = s->design->o_payload;
                 else s->received.push_back(s->design->o_payload);
             }
-            quiet = took || gave ? 0 : quiet + 1;
+            s->quiet = took || gave ? 0 : s->quiet + 1;
             s->cycle(took, !want || *count < want);
             done++;
         }

@@ -1,5 +1,6 @@
 """The comparison finds simulators that disagree, and says how much faster which is."""
 
+import json
 import random
 
 import pytest
@@ -41,10 +42,13 @@ def test_stimulus_of_an_accelerator():
 
 def test_command(monkeypatch, cache, capsys):
     monkeypatch.setenv("TRINE_CACHE", str(cache.folder.parent))
-    assert bench.main(["tinyfpga_bx", "--rows", "4", "--columns", "8", "--inputs", "1", "--repetitions", "1"]) == 0
+    small = ["tinyfpga_bx", "--rows", "4", "--columns", "8", "--inputs", "1", "--repetitions", "1"]
+    assert bench.main(small) == 0
     printed = capsys.readouterr().out
     assert "tinyfpga_bx: 4 lanes x 8 columns" in printed
     assert int(printed.partition("ratio")[2].split()[0]) > 5
+    assert bench.main([*small, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ratio"] > 5
 
 
 def test_unknown_preset(capsys):

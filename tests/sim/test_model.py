@@ -6,8 +6,9 @@ import pytest
 
 from tests.sim.components import PEEK, POKE, TABLE, Calculator, Mixer
 from trine.sim.bench import simulate_amaranth
+from trine.sim.errors import SimulatorError
 from trine.sim.library import Library
-from trine.sim.model import NativeModel, SimulatorError
+from trine.sim.model import NativeModel
 
 
 def random_bytes(seed, count):
@@ -159,7 +160,11 @@ def test_limits(open_mixer):
     answers = iter([True, True, False])
     stopped = model.transfer(b"", 1, keep_on=lambda: next(answers))
     assert 0 < stopped.cycles < 2_000_000
-    assert model.transfer(b"a", 1, idle_cycles=20).output, "bytes that move start the count of idle cycles anew"
+    answer = model.transfer(bytes(20), 20, idle_cycles=20)
+    assert len(answer.output) == 20, "bytes that move start the count of idle cycles anew"
+    assert answer.cycles > 20
+    followed = open_mixer().transfer(b"abc", 4, idle_cycles=200_000)
+    assert followed.cycles == open_mixer().transfer(b"abc", 3).cycles + 200_000
 
 
 def test_run_counts_cycles(open_mixer):
