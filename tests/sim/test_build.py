@@ -99,6 +99,12 @@ def test_a_damaged_library_is_built_again(cache, damage):
 
 
 @pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """One of this file's own: its tests ask what was built and what was found, which other workers must not change."""
+    return Cache(tmp_path_factory.mktemp("simulators"))
+
+
+@pytest.fixture(scope="module")
 def adder(cache):
     """(library, what the build reported) of a simulator that was built with sources."""
     stages = Stages()
