@@ -131,7 +131,7 @@ class RandomRequests:
         return codes.tobytes()
 
     def _program(self) -> list[Message]:
-        """Products within the memories; sometimes a word that is no instruction, sometimes no end."""
+        """Products within the memories; sometimes a word that is no instruction, or no end before the memory's."""
         chance, configuration = self._chance, self._configuration
         operations = [self._matvec() for _ in range(chance.randint(0, 4))]
         words = b"".join(map(encode, operations)) + encode(End())
@@ -139,7 +139,10 @@ class RandomRequests:
             words = words[:-16] + bytes([chance.choice((2, 0x81, 0xFF))]) + words[-15:]
         if chance.random() < 0.2:
             words = words[:-16] + b"\0\x01" + words[-14:]
-        address = 0 if chance.random() < 0.8 else configuration.program_words - len(words) // 16
+        address = 0
+        if chance.random() < 0.2:
+            words = words[: len(words) - 16 * chance.randrange(2)] if operations else words
+            address = configuration.program_words - len(words) // 16
         return [(Request.WRITE, struct.pack(WRITE_FORMAT, Region.PROGRAM, address) + words),
                 (Request.COMMIT, struct.pack("<I", 7)), run(address), (Request.COUNTERS, b""),
                 *(read(operation.result_beat, operation.row_blocks * configuration.beats_per_row_block)

@@ -10,8 +10,10 @@ from amaranth.sim import Simulator
 
 Testbench = Callable[[Any], Awaitable[None]]
 
-CYCLE_LIMIT = 20_000
+CYCLE_LIMIT = 10_000
 """A testbench that waits for longer than this for one beat has hung."""
+RUN_LIMIT = 60_000
+"""So has one that has not returned after as many cycles."""
 
 
 class Simulation:
@@ -25,6 +27,7 @@ class Simulation:
         self._testbenches: tuple[Testbench, ...] = ()
         self._monitors: tuple[Testbench, ...] = ()
         self._used = False
+        self._slots = slots
         for slot in range(slots):
             self._simulator.add_testbench(functools.partial(self._testbench, slot))
             self._simulator.add_testbench(functools.partial(self._monitor, slot), background=True)
@@ -32,10 +35,15 @@ class Simulation:
     def run(self, *testbenches: Testbench, monitors: Iterable[Testbench] = ()) -> None:
         """Runs the testbenches until all have returned; the monitors (Watch, Record) run for as long."""
         self._testbenches, self._monitors = testbenches, tuple(monitors)
+        if max(len(self._testbenches), len(self._monitors)) > self._slots:
+            raise ValueError(f"there is room for {self._slots} testbenches and as many monitors")
         if self._used:
             self._simulator.reset()
         self._used = True
-        self._simulator.run()
+        for _ in range(2 * RUN_LIMIT):  # a step is half a cycle
+            if not self._simulator.advance():
+                return
+        raise TimeoutError(f"not done after {RUN_LIMIT} cycles")
 
     async def _testbench(self, slot: int, ctx: Any) -> None:
         if slot < len(self._testbenches):
