@@ -7,7 +7,7 @@ which saves the compiler's work after a change that does not change the design.
 
 Flags were chosen by measurement on the 512-trit preset: -O2 for what runs every cycle, with all that the processor
 has, because its vector instructions suit an adder tree (without: 30 % slower; -O1: 35 % slower; -O3: no gain), -O0 for
-what runs once. Splitting Verilator's output into files that can be compiled at the same time costs 20 % of the speed
+what runs once. Splitting Verilator's output into files that can be compiled at the same time costs a tenth of the speed
 and gains little: a compiler reads a second of headers for each.
 """
 
