@@ -182,6 +182,13 @@ def test_header_within_garbage():
         assert found[-1] == specification.Received(1, 2, b"found")
 
 
+def test_each_loss_is_one_error():
+    """However much garbage; a frame between two losses makes them two."""
+    good = Frame(1, 2, b"good").encode()
+    found = Received([bytes(9), good, bytes(40), good, good, b"\xB1" * 8, SILENCE, good]).requests
+    assert [request.error for request in found] == [Error.NO_SYNC, None, Error.NO_SYNC, None, None, Error.NO_SYNC, None]
+
+
 def test_payload_that_nobody_reads():
     """It is dropped at `release`, and the next frame's payload begins with its own first byte."""
     dut = simulation().dut
