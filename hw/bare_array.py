@@ -4,7 +4,7 @@ There is no link, no program and no counter, so that what is routed is the engin
 (docs/reference.md). It is the same AdderArray and WeightMemory as in an Accelerator, and can be driven: it computes.
 """
 
-from amaranth.hdl import Array, Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -79,8 +79,10 @@ class BareArray(wiring.Component):
 
         byte = Signal(range(c.beat_bytes))
         fresh = Signal()  # the beat at the address is on the read port
-        beat_bytes = Array(results.data.as_value().word_select(index, 8) for index in range(c.beat_bytes))
-        m.d.comb += [self.o.payload.eq(beat_bytes[byte]), self.o.valid.eq(fresh & (self.target == Target.RESULTS))]
+        m.d.comb += [
+            self.o.payload.eq(results.data.as_value().word_select(byte, 8)),
+            self.o.valid.eq(fresh & (self.target == Target.RESULTS)),
+        ]
         m.d.sync += fresh.eq(1)
         with m.If(self.start):
             m.d.sync += [results.address.eq(0), byte.eq(0), fresh.eq(0)]

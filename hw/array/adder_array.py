@@ -13,7 +13,7 @@ from amaranth.lib.wiring import In, Out
 from trine.firmware.configuration import Configuration
 from trine.hw.array.accumulator import Step
 from trine.hw.array.lane import Lane
-from trine.hw.memory.loader import Loader
+from trine.hw.memory.loader import NO_COLLISIONS, Loader
 
 QUEUE_LATENCY = 2
 """Cycles through the queue from which results leave, if it is empty."""
@@ -74,9 +74,8 @@ class AdderArray(wiring.Component):
 
     @property
     def _queue_depth(self) -> int:
-        """Beats that are accepted for and have not left, at most, while `results` is always ready; and a row block."""
-        beats = self._configuration.beats_per_row_block
-        return beats * (-(-(self.latency + 1) // beats) + 2)
+        """Beats of the row blocks that are accepted while one is on its way through an empty queue, and of the next."""
+        return self.latency + 1 + self._configuration.beats_per_row_block
 
     def elaborate(self, platform):
         m = Module()
@@ -125,7 +124,7 @@ class AdderArray(wiring.Component):
         """Counts chunks and row blocks; returns the chunk whose codes the accepted word needs.
 
         `first` and `last` say which chunk of its row block the next word is. What the next cycle needs is compared a
-        cycle ahead, so that `weights.ready` is one level of logic behind registers.
+        cycle ahead, so that `weights.ready` is one LUT behind registers: from there it goes to every weight bank.
         """
         command = Signal(Command)
         chunks_left, row_blocks_left = Signal(16), Signal(16)  # after the current one
@@ -134,7 +133,8 @@ class AdderArray(wiring.Component):
         beats = self._configuration.beats_per_row_block
         pace, paced = Signal(range(max(beats, 2))), Signal()  # cycles until the next last word
         room = Signal(range(self._queue_depth + 1), init=self._queue_depth)  # beats
-        held = last & (paced | (room < beats))
+        full = Signal()  # no room for a row block, even if, of one beat, another was accepted in the cycle before
+        held = last & (paced | full)
         m.d.comb += [
             self.pacing.eq(self.active & self.weights.valid & held),
             self.weights.ready.eq(self.active & ~held),
@@ -142,7 +142,7 @@ class AdderArray(wiring.Component):
             self.commands.ready.eq(~self.active | (accept & last & row_block_last)),
         ]
         left = self.results.valid & self.results.ready
-        m.d.sync += room.eq(room - Mux(accept & last, beats, 0) + left)
+        m.d.sync += [room.eq(room - Mux(accept & last, beats, 0) + left), full.eq(room < max(beats, 2))]
         with m.If(paced):
             m.d.sync += [pace.eq(pace - 1), paced.eq(pace != 1)]
         with m.If(accept):
@@ -198,7 +198,7 @@ class AdderArray(wiring.Component):
         codes = Signal(data.ArrayLayout(signed(configuration.activation_bits), configuration.depth), reset_less=True)
         shape = data.ArrayLayout(signed(8), self._bank_bytes)
         for index in range(configuration.depth // self._bank_bytes):
-            bank = memory.Memory(shape=shape, depth=configuration.activation_chunks, init=[])
+            bank = memory.Memory(shape=shape, depth=configuration.activation_chunks, init=[], attrs=NO_COLLISIONS)
             m.submodules[f"activations_{index}"] = bank
             write, read = bank.write_port(), bank.read_port()
             m.d.comb += [

@@ -55,6 +55,16 @@ class Netlist:
                     readers.setdefault(bit, []).append(Reader(None, port, index))
         return readers
 
+    def conflicts(self) -> list[str]:
+        """Bits that two cells drive, each as "cell.port and cell.port": none in a netlist that means something."""
+        drivers: dict[Bit, list[str]] = {}
+        for name, cell in self.cells.items():
+            for port, bits in cell["connections"].items():
+                if cell["port_directions"][port] == "output":
+                    for bit in bits:
+                        drivers.setdefault(bit, []).append(f"{name}.{port}")
+        return [" and ".join(names) for bit, names in drivers.items() if isinstance(bit, int) and len(names) > 1]
+
     def new_bit(self) -> int:
         """A bit that nothing is connected to yet."""
         if self._next_bit is None:

@@ -19,13 +19,16 @@ from amaranth.hdl import Elaboratable
 from trine.hw.build import tools
 from trine.hw.build.adder_ends import trim_adder_ends
 from trine.hw.build.adder_operands import absorb_operands
+from trine.hw.build.errors import ToolFailed
+from trine.hw.build.memory_registers import register_memory_outputs
 from trine.hw.build.netlist import Netlist
 from trine.hw.build.parts import Part
+from trine.hw.build.prepare import prepare
 
 SECONDS = 3600.0
 """Longest that yosys may take."""
 
-REVISION = 1
+REVISION = 2
 """Of the script and the passes below: a netlist that was kept from another one is not used again."""
 
 
@@ -53,15 +56,18 @@ def synthesise(design: str, part: Part, log: Path, improve: bool = True, seconds
     improve: whether the passes over an ECP5 netlist are made; without, the netlist is what yosys wrote.
     log: the file that keeps what yosys printed, if it fails.
 
-    Raises ToolMissing, or ToolFailed for a design that yosys refuses.
+    Raises ToolMissing, or ToolFailed for a design that yosys refuses, or whose netlist has a bit with two drivers.
     """
     with tempfile.TemporaryDirectory(prefix="trine-") as name:
         folder = Path(name)
-        (folder / "top.il").write_text(design, encoding="utf-8")
+        (folder / "top.il").write_text(prepare(design), encoding="utf-8")
         command = " ".join([f"synth_{part.family}", *part.synthesis, "-top top", "-json top.json"])
         tools.run("yosys", ["-p", f"read_rtlil top.il; {command}"], folder, log, seconds, writes="top.json")
         netlist = Netlist(json.loads((folder / "top.json").read_text(encoding="utf-8")))
+    if conflicts := netlist.conflicts():
+        raise ToolFailed(f"yosys connected what is not the same: {conflicts[0]}")
     if improve and part.family == "ecp5":
+        register_memory_outputs(netlist)
         absorb_operands(netlist)
         trim_adder_ends(netlist)
     return Synthesis(json.dumps(netlist.document, sort_keys=True), netlist.counts())

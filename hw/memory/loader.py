@@ -8,6 +8,10 @@ from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+NO_COLLISIONS = {"no_rw_check": 1}
+"""Attribute of a memory of which no word that matters is read in the cycle in which it is written: yosys need not make
+the old word come out then, which costs an ECP5 block RAM a multiplexer and a flip-flop for every bit."""
+
 
 class Loader(wiring.Component):
     """Assembles words of `banks` x `bank_bytes` bytes and writes them bank by bank.

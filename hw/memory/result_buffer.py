@@ -4,6 +4,8 @@ from amaranth.hdl import Module, Signal, signed, unsigned
 from amaranth.lib import data, fifo, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from trine.hw.memory.loader import NO_COLLISIONS
+
 
 class Store(data.Struct):
     """Where the results of the next `row_blocks` row blocks go: from `beat` on; row_blocks >= 1."""
@@ -46,7 +48,8 @@ class ResultBuffer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.queue = queue = fifo.SyncFIFO(width=len(self.stores.payload.as_value()), depth=self.QUEUE)
-        m.submodules.memory = buffer = memory.Memory(shape=self.data.shape(), depth=self._beats, init=[])
+        m.submodules.memory = buffer = memory.Memory(shape=self.data.shape(), depth=self._beats, init=[],
+                                                    attrs=NO_COLLISIONS)
         write, read = buffer.write_port(), buffer.read_port()
 
         address = Signal(range(max(self._beats, 2)))

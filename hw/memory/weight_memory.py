@@ -9,7 +9,7 @@ from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from trine.hw.memory.loader import Loader
+from trine.hw.memory.loader import NO_COLLISIONS, Loader
 
 
 class Fetch(data.Struct):
@@ -91,7 +91,8 @@ class WeightMemory(wiring.Component):
             ]
 
         for lane in range(self._lanes):
-            bank = memory.Memory(shape=unsigned(self._slice_bits), depth=self._words, init=[])
+            bank = memory.Memory(shape=unsigned(self._slice_bits), depth=self._words, init=[],
+                                 attrs=NO_COLLISIONS)
             m.submodules[f"bank_{lane}"] = bank
             write, read = bank.write_port(), bank.read_port()
             m.d.comb += [

@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 from trine.firmware.configuration import Configuration
 from trine.firmware.instructions import INSTRUCTION_BYTES, Instruction, Opcode
 from trine.hw.array.adder_array import Command
-from trine.hw.memory.loader import Loader
+from trine.hw.memory.loader import NO_COLLISIONS, Loader
 from trine.hw.memory.result_buffer import Store
 from trine.hw.memory.weight_memory import Fetch
 
@@ -66,7 +66,7 @@ class Sequencer(wiring.Component):
         fetch = Signal()
         read_data = []
         for index in range(INSTRUCTION_BYTES // 4):
-            bank = memory.Memory(shape=32, depth=self._words, init=[])
+            bank = memory.Memory(shape=32, depth=self._words, init=[], attrs=NO_COLLISIONS)
             m.submodules[f"program_{index}"] = bank
             write, read = bank.write_port(), bank.read_port()
             m.d.comb += [

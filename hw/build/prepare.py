@@ -1,0 +1,50 @@
+"""What yosys must be told, and spared, before it reads a design of Amaranth's: a pass over its RTLIL text.
+
+Names. Amaranth calls the fields of an array `data[0]`, `data[1]`, ... beside the array itself, `data`; where yosys
+takes that wire apart, it calls its bits by the same names, and then connects what is not the same: with yosys 0.70, two
+block RAMs that drove one net. So brackets in names become dots.
+
+Collisions. Amaranth's read ports give the old word if a word is read while it is written, and yosys makes it come out,
+with a multiplexer and a flip-flop a bit behind every block RAM of two ports: 1,270 LUT4 of the 9,300 that
+`array_25f_384` had. A memory whose users do not care says so with the attribute `no_rw_check`, yosys' own name for it.
+yosys obeys it in Verilog only, where ports are yet to be found; in RTLIL, where they are cells, the same is said by
+COLLISION_X_MASK: the word is undefined.
+"""
+
+import re
+
+_BRACKETED = re.compile(r"(?<=\s)\\[^\s\[]*\[\S*")
+_MEMORY = re.compile(r"attribute \\no_rw_check 1\n\s*memory .*\\(\S+)\n")
+_READ_PORT = re.compile(r"  cell \$memrd_v2 .*?\n  end\n", re.DOTALL)
+_NAME = re.compile(r'parameter \\MEMID "\\\\(\S+)"')
+_MASK = re.compile(r"(parameter \\COLLISION_X_MASK \d+')(0+)\n")
+
+
+def prepare(design: str) -> str:
+    """RTLIL text of Amaranth's as yosys should read it; the same function but for words that nobody may care for.
+
+    Raises ValueError if two names of a module become one.
+    """
+    return "\nmodule ".join(_allow_collisions(_rename(module)) for module in design.split("\nmodule "))
+
+
+def _rename(module: str) -> str:
+    names = {name: name.replace("[", ".").replace("]", "") for name in set(_BRACKETED.findall(module))}
+    for name, new in names.items():
+        if len([other for other in names.values() if other == new]) > 1 or f"{new} " in module or f"{new}\n" in module:
+            raise ValueError(f"names {name} and {new} of a design cannot be told apart")
+    return _BRACKETED.sub(lambda match: names[match.group()], module)
+
+
+def _allow_collisions(module: str) -> str:
+    """Only read ports with a clock change; a port without one gives the word that is stored, as before."""
+    memories = set(_MEMORY.findall(module))
+
+    def allow(match: re.Match[str]) -> str:
+        cell = match.group()
+        name = _NAME.search(cell)
+        if name is None or name.group(1) not in memories or "parameter \\CLK_ENABLE 1" not in cell:
+            return cell
+        return _MASK.sub(lambda mask: mask.group(1) + "1" * len(mask.group(2)) + "\n", cell)
+
+    return _READ_PORT.sub(allow, module)
