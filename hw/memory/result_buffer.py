@@ -54,24 +54,34 @@ class ResultBuffer(wiring.Component):
 
         address = Signal(range(max(self._beats, 2)))
         beats_left, row_blocks_left = Signal(range(self._beats_per_row_block + 1)), Signal(16)
-        active = row_blocks_left != 0
+        active, beat_last, row_block_last = Signal(), Signal(), Signal()  # compared a cycle ahead
         store = data.View(Store, queue.r_data)
         written = self.results.valid & self.results.ready
-        block_written = written & (beats_left == 1)
+        block_written = written & beat_last
+        finished = block_written & row_block_last
         m.d.comb += [
             queue.w_data.eq(self.stores.payload), queue.w_en.eq(self.stores.valid), self.stores.ready.eq(queue.w_rdy),
-            queue.r_en.eq(~active | (block_written & (row_blocks_left == 1))),
+            queue.r_en.eq(~active | finished),
             self.results.ready.eq(active),
             self.busy.eq(active | queue.r_rdy),
             write.addr.eq(address), write.data.eq(self.results.payload), write.en.eq(written),
             read.addr.eq(self.address), self.data.eq(read.data),
         ]
         with m.If(written):
-            m.d.sync += [address.eq(address + 1), beats_left.eq(beats_left - 1)]
+            m.d.sync += [address.eq(address + 1), beats_left.eq(beats_left - 1), beat_last.eq(beats_left == 2)]
         with m.If(block_written):
-            m.d.sync += [beats_left.eq(self._beats_per_row_block), row_blocks_left.eq(row_blocks_left - 1)]
+            m.d.sync += [
+                *self._begin_row_block(beats_left, beat_last),
+                row_blocks_left.eq(row_blocks_left - 1), row_block_last.eq(row_blocks_left == 2),
+            ]
+        with m.If(finished):
+            m.d.sync += active.eq(0)
         with m.If(queue.r_en & queue.r_rdy):
             m.d.sync += [
-                address.eq(store.beat), row_blocks_left.eq(store.row_blocks), beats_left.eq(self._beats_per_row_block),
+                *self._begin_row_block(beats_left, beat_last), active.eq(1), address.eq(store.beat),
+                row_blocks_left.eq(store.row_blocks), row_block_last.eq(store.row_blocks == 1),
             ]
         return m
+
+    def _begin_row_block(self, beats_left, beat_last):
+        return [beats_left.eq(self._beats_per_row_block), beat_last.eq(self._beats_per_row_block == 1)]
