@@ -36,16 +36,19 @@ RUN_RESPONSE_BYTES = 8
 
 FETCH = 4
 """Cycles to fetch and decode an instruction, from the issue of the one before."""
+CHAIN = 4
+"""Terms that an adder tree adds one after the other, a cycle each but for the first two, before the levels begin."""
 FIRST_WORD = 2
 """Cycles from an issue to the first weight word."""
 
 
 def array_latency(configuration: Configuration) -> int:
     """Cycles from a row block's last weight word to its first result beat: word, codes and trits, the adder tree's
-    levels, the accumulators, the register that takes a row block over, and the queue from which results leave."""
-    levels = max(1, (configuration.depth - 1).bit_length())
+    chains and levels, the accumulators, the register that takes a row block over, and the queue results leave from."""
+    chain = min(configuration.depth, CHAIN)
+    levels = (-(-configuration.depth // CHAIN) - 1).bit_length()
     accumulators = 1 if configuration.accumulator_mode.exact else 2
-    return 2 + levels + accumulators + 1 + 2
+    return 2 + max(1, chain - 1) + levels + accumulators + 1 + 2
 
 
 def program_cycles(operations: Sequence[Operation], configuration: Configuration) -> Counters:

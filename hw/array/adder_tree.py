@@ -1,11 +1,16 @@
 """Sum of `depth` masked terms: the part of a lane that takes the place of multipliers.
 
 A term is nonzero & (code ^ negative): the code, its one's complement, or nothing. The +1 that turns a one's complement
-into a negation enters as the carry of an adder: `depth` terms have `depth` such carries, the tree has depth - 1 adders,
+into a negation enters as the carry of an adder: `depth` terms have `depth` such carries, there are depth - 1 adders,
 and the one carry that is left over leaves beside the sum, for the accumulator behind the tree. So a negation costs no
 adder of its own, no row constant has to be kept, and the sum is exact in every step, which saturating accumulators
 need. Weighed against it: a row constant preloaded into the accumulator (one LUT less a trit, but a memory of its own,
 and wrong with saturating accumulators); a population count of the negative weights (a second tree).
+
+Terms are added in chains of four, whose sums a tree adds. In an adder with the running sum on one side, an ECP5 has the
+mask of the other side in the carry cells themselves (hw.build.adder_operands), so that only a chain's first term needs
+LUTs for it. All of `array_25f_384` takes 7,403 LUT4 of the netlist as a tree of pairs, 6,888 with chains of four, 7,039
+with chains of eight, which need longer queues behind them and four cycles more.
 """
 
 from amaranth.hdl import Cat, Module, Signal, signed, unsigned
@@ -24,7 +29,7 @@ class AdderTree(wiring.Component):
     """Adds `depth` codes, each times its trit.
 
     Formula: sum + carry = codes[0]*trits[0] + ... + codes[depth-1]*trits[depth-1], exact: nothing overflows.
-    Latency: `latency` cycles, a register behind every level of adders; throughput: one sum a cycle.
+    Latency: `latency` cycles, a register behind every adder; throughput: one sum a cycle.
 
     Parameters
     ----------
@@ -41,6 +46,9 @@ class AdderTree(wiring.Component):
     Raises ValueError for a depth below 1 or activation_bits below 2.
     """
 
+    CHAIN = 4
+    """Terms that are added one after the other, before a tree adds these chains' sums."""
+
     def __init__(self, depth: int, activation_bits: int = 8):
         if depth < 1:
             raise ValueError(f"depth must be at least 1, not {depth!r}")
@@ -51,38 +59,75 @@ class AdderTree(wiring.Component):
         super().__init__({
             "codes": In(data.ArrayLayout(signed(activation_bits), depth)),
             "trits": In(data.ArrayLayout(Trit, depth)),
-            "sum": Out(signed(activation_bits + (depth - 1).bit_length())),
+            "sum": Out(signed(self._width(depth))),
             "carry": Out(1),
         })
 
     @property
     def latency(self) -> int:
         """Cycles from codes and trits to their sum."""
-        return max(1, (self._depth - 1).bit_length())
+        chains = -(-self._depth // self.CHAIN)
+        return self._chain_latency + (chains - 1).bit_length()
+
+    @property
+    def _chain_latency(self) -> int:
+        return max(1, min(self._depth, self.CHAIN) - 1)
+
+    def _width(self, terms: int) -> int:
+        """Bits of a sum of that many terms, without their carries: each is a code or a code's one's complement."""
+        return self._activation_bits + (terms - 1).bit_length()
 
     def elaborate(self, platform):
         m = Module()
-        width = self._activation_bits
-        values = [
-            ((code.as_unsigned() ^ trit.negative.replicate(width)) & trit.nonzero.replicate(width)).as_signed()
-            for code, trit in zip(self.codes, self.trits, strict=True)
-        ]
-        carries = [trit.negative for trit in self.trits]
-        for level in range(self.latency):
-            sums = []
+        starts = range(0, self._depth, self.CHAIN)
+        sums, carries = zip(*[self._chain(m, start) for start in starts], strict=True)
+        values, carries = list(sums), list(carries)
+        level = 0
+        while len(values) > 1:
+            level += 1
+            following = []
             for left, right in zip(values[0::2], values[1::2], strict=False):
-                # One bit longer at the bottom, an adder has a carry input that every synthesiser understands.
-                total = (Cat(1, left).as_signed() + Cat(carries.pop(0), right).as_signed()) >> 1
-                sums.append(_register(m, total, f"sum_{level}_{len(sums)}"))
+                following.append(_register(m, _add(left, right, carries.pop(0)), f"sum_{level}_{len(following)}"))
             if len(values) % 2:
-                sums.append(_register(m, values[-1], f"sum_{level}_{len(sums)}"))
-            values = sums
+                following.append(_register(m, values[-1], f"sum_{level}_{len(following)}"))
+            values = following
             carries = [_register(m, carry, f"carry_{level}_{index}") for index, carry in enumerate(carries)]
         m.d.comb += [self.sum.eq(values[0]), self.carry.eq(carries[0])]
         return m
 
+    def _chain(self, m, start):
+        """The sum of the terms from `start` on, `_chain_latency` cycles later, and its first term's carry.
 
-def _register(m: Module, value, name: str) -> Signal:
+        The first addition has both its terms at once; each later one has the running sum and a term that waited for it.
+        """
+        terms = [(code, trit) for code, trit in zip(self.codes, self.trits, strict=True)][start : start + self.CHAIN]
+        code, trit = terms.pop(0)
+        total, carry = _term(code, trit), trit.negative
+        for stage in range(self._chain_latency):
+            name = f"{start}_{stage}"
+            if stage < len(terms):
+                code, trit = terms[stage]
+                total = _add(total, _term(code, trit), trit.negative)[: self._width(stage + 2)].as_signed()
+            total, carry = _register(m, total, f"chain_{name}"), _register(m, carry, f"chain_carry_{name}")
+            for index in range(stage + 1, len(terms)):
+                code, trit = terms[index]
+                terms[index] = (_register(m, code, f"code_{name}_{index}"), _register(m, trit, f"trit_{name}_{index}"))
+        return total, carry
+
+
+def _term(code, trit):
+    """nonzero & (code ^ negative)."""
+    width = code.shape().width
+    return ((code.as_unsigned() ^ trit.negative.replicate(width)) & trit.nonzero.replicate(width)).as_signed()
+
+
+def _add(left, right, carry):
+    """left + right + carry in one adder: one bit longer at the bottom, it has a carry input that every synthesiser
+    understands."""
+    return (Cat(1, left).as_signed() + Cat(carry, right).as_signed()) >> 1
+
+
+def _register(m: Module, value, name: str):
     """A flip-flop per bit behind `value`; without a reset, because what it holds is only used when it is valid."""
     register = Signal(value.shape(), name=name, reset_less=True)
     m.d.sync += register.eq(value)

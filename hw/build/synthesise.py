@@ -1,9 +1,10 @@
 """From an Amaranth component to a netlist for nextpnr.
 
-The component becomes RTLIL, yosys maps it to the cells of the part's family, and for ECP5 two passes improve its
-adders: 4 LUT4 of each (adder_ends), and the logic in front of one operand (adder_operands). A lane of 32 trits, an
-adder tree with carry inputs, takes 24.4 LUT4 a trit as yosys leaves it, 20.4 with the first pass, 15.6 with both.
-iCE40's adders need neither: their carry is not in a cell of its own.
+The component becomes RTLIL, which is prepared (prepare) and mapped by yosys to the cells of the part's family. For ECP5
+three passes then improve the netlist: flip-flops go into block RAMs (memory_registers), 4 LUT4 of each adder go
+(adder_ends), and so does the logic in front of one operand (adder_operands). A lane of 32 trits, a tree of pairs with
+carry inputs, takes 24.4 LUT4 a trit as yosys leaves it, 20.4 without the ends, 15.6 with the operands absorbed too.
+iCE40's adders need none of it: their carry is not in a cell of its own.
 """
 
 import hashlib

@@ -32,7 +32,7 @@ def dots(steps):
 
 
 @pytest.mark.parametrize(("depth", "bits", "latency", "width"), [
-    (1, 8, 1, 8), (2, 8, 1, 9), (3, 8, 2, 10), (4, 4, 2, 6), (5, 8, 3, 11), (8, 2, 3, 5), (9, 8, 4, 12), (32, 8, 5, 13),
+    (1, 8, 1, 8), (2, 8, 1, 9), (3, 8, 2, 10), (4, 4, 3, 6), (5, 8, 4, 11), (8, 2, 4, 5), (9, 8, 5, 12), (32, 8, 6, 13),
 ])
 def test_init(depth, bits, latency, width):
     dut = AdderTree(depth, bits)

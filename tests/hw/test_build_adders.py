@@ -245,3 +245,12 @@ def test_counts_adders(log):
 def test_netlist_without_top():
     with pytest.raises(ValueError, match=r"^a netlist must have one top module, not 0$"):
         Netlist({"modules": {"a": {"attributes": {}, "ports": {}, "cells": {}}}})
+
+
+def test_conflicts(log):
+    """A bit with two drivers is found, and named by both."""
+    document = Netlist(json.loads(netlist(("plain",), log)))
+    assert document.conflicts() == []
+    first, second = [name for name, cell in document.cells.items() if cell["type"] == "TRELLIS_FF"][:2]
+    document.cells[second]["connections"]["Q"] = document.cells[first]["connections"]["Q"]
+    assert document.conflicts() == [f"{first}.Q and {second}.Q"]
