@@ -30,8 +30,8 @@ def steps_of(configuration, chunks):
 
 
 @pytest.mark.parametrize(("changes", "step_latency", "latency"), [
-    ({"depth": 1}, 2, 3), ({"depth": 4}, 3, 4), ({"depth": 5, "packing": "trit5x8"}, 4, 5),
-    ({"depth": 32}, 6, 7), ({"depth": 4, "group_accumulator_bits": 8}, 3, 5),
+    ({"depth": 1}, 2, 3), ({"depth": 4}, 4, 5), ({"depth": 5, "packing": "trit5x8"}, 5, 6),
+    ({"depth": 32}, 7, 8), ({"depth": 4, "group_accumulator_bits": 8}, 4, 6),
 ])
 def test_init(changes, step_latency, latency):
     dut = Lane(small(**changes))
