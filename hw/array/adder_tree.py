@@ -79,9 +79,8 @@ class AdderTree(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        starts = range(0, self._depth, self.CHAIN)
-        sums, carries = zip(*[self._chain(m, start) for start in starts], strict=True)
-        values, carries = list(sums), list(carries)
+        chains = [self._chain(m, start) for start in range(0, self._depth, self.CHAIN)]
+        values, carries = [total for total, _ in chains], [carry for _, carry in chains]
         level = 0
         while len(values) > 1:
             level += 1
