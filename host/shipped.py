@@ -74,6 +74,19 @@ def known_words() -> frozenset[str]:
         raise SetupError(f"{path}: {error.strerror}; install trine again") from error
 
 
+def held_out_text() -> str:
+    """7,680 characters of the six novels that no shipped language model learned from; austen_held_out.json says which.
+
+    The first 1,280 of each novel's held-out part: enough to compare one way of computing with another, too few for the
+    figure of a model, which is measured on the whole of the held-out parts.
+    """
+    path = MODELS / "austen_held_out.txt"
+    try:
+        return path.read_text(encoding="ascii")
+    except OSError as error:
+        raise SetupError(f"{path}: {error.strerror}; install trine again") from error
+
+
 def count_words(text: str, prompt: str = "") -> tuple[int, int]:
     """(words in `text`, those of them that occur in the corpus).
 

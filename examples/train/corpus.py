@@ -30,6 +30,7 @@ DEB_SHA256 = "df6bddf211906d1ff404f8ff662c21b34e6660e7f54a311084e749050c019c95"
 TEXT_SHA256 = "472dbcad252bbb349b4fc815c260384fc3cde41138e85e8eeb927990ba5b0edd"
 MEMBER = "./usr/lib/R/site-library/janeaustenr/data/Rdata.rdb"
 HELD_OUT = 0.05
+EXCERPT = 1280  # characters from each novel: ten windows of the shipped models
 VOCABULARY = 96
 
 FOLD = {
@@ -172,6 +173,12 @@ def split(novels: list[str]) -> tuple[Tokens, Tokens]:
     return encode(train), encode(held_out)
 
 
+def excerpt(novels: list[str]) -> str:
+    """The first EXCERPT characters of each novel's held-out part, concatenated: what trine ships to judge its models."""
+    cuts = [int(len(novel) * (1 - HELD_OUT)) for novel in novels]
+    return "".join(novel[cut : cut + EXCERPT] for novel, cut in zip(novels, cuts, strict=True))
+
+
 def words(novels: list[str]) -> list[str]:
     """The sorted set of the lower-cased words of the corpus: letters, with apostrophes inside."""
     return sorted({word.lower() for novel in novels for word in re.findall(r"[A-Za-z]+(?:'[A-Za-z]+)*", novel)})
@@ -194,6 +201,7 @@ def main() -> int:
     add_arguments(parser)
     parser.add_argument("--text", type=Path, help="write the corpus here")
     parser.add_argument("--words", type=Path, help="write its sorted word list here")
+    parser.add_argument("--excerpt", type=Path, help="write the beginnings of the held-out parts here")
     options = parser.parse_args()
     try:
         novels = load(options)
@@ -206,6 +214,8 @@ def main() -> int:
         options.text.write_bytes("".join(novels).encode("ascii"))
     if options.words is not None:
         options.words.write_bytes("".join(f"{word}\n" for word in words(novels)).encode("ascii"))
+    if options.excerpt is not None:
+        options.excerpt.write_bytes(excerpt(novels).encode("ascii"))
     return 0
 
 

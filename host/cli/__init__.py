@@ -22,6 +22,7 @@ SUMMARIES: dict[str, str] = {
     "run": "Run a model, or one layer of it, on a device.",
     "info": "What a model, an image or a preset is, and what it needs.",
     "bench": "Cycles of layers by cause, against the cycle model.",
+    "accuracy": "What narrow accumulators and activations cost a language model.",
     "compile": "Make a model into an image for a configuration.",
     "export": "Write the Verilog of a preset.",
     "report": "Synthesise, place and route a preset.",
