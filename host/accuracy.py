@@ -92,7 +92,7 @@ def never_saturates(model: Checkpoint, mode: AccumulatorMode) -> bool:
     bound = max(int(static_bound(linear.weights, mode.activation_bits).max()) for linear in model.linears.values())
     if mode.group is not None:
         bound = min(bound, mode.code_range[1] * mode.group)
-    return bound < 2 ** (mode.group_accumulator_bits - 1)
+    return bool(bound < 2 ** (mode.group_accumulator_bits - 1))
 
 
 def measure(

@@ -174,7 +174,7 @@ def split(novels: list[str]) -> tuple[Tokens, Tokens]:
 
 
 def excerpt(novels: list[str]) -> str:
-    """The first EXCERPT characters of each novel's held-out part, concatenated: what trine ships to judge its models."""
+    """The first EXCERPT characters of each novel's held-out part, concatenated: what trine ships to compare modes."""
     cuts = [int(len(novel) * (1 - HELD_OUT)) for novel in novels]
     return "".join(novel[cut : cut + EXCERPT] for novel, cut in zip(novels, cuts, strict=True))
 
