@@ -36,10 +36,10 @@ RUN_RESPONSE_BYTES = 8
 
 FETCH = 4
 """Cycles to fetch and decode an instruction, from the issue of the one before."""
-CHAIN = 4
-"""Terms that an adder tree adds one after the other, a cycle each but for the first two, before the levels begin."""
 FIRST_WORD = 2
 """Cycles from an issue to the first weight word."""
+CHAIN = 4
+"""Terms that an adder tree adds one after the other, a cycle each but for the first two, before the levels begin."""
 
 
 def array_latency(configuration: Configuration) -> int:

@@ -167,16 +167,19 @@ def read_novels(deb: Path) -> list[str]:
 
 def split(novels: list[str]) -> tuple[Tokens, Tokens]:
     """(training, held-out) token ids: of each novel the first 95 % train and the last 5 % are held out."""
-    cuts = [int(len(novel) * (1 - HELD_OUT)) for novel in novels]
-    train = "".join(novel[:cut] for novel, cut in zip(novels, cuts, strict=True))
-    held_out = "".join(novel[cut:] for novel, cut in zip(novels, cuts, strict=True))
-    return encode(train), encode(held_out)
+    parts = [_parts(novel) for novel in novels]
+    return encode("".join(train for train, _ in parts)), encode("".join(held_out for _, held_out in parts))
 
 
 def excerpt(novels: list[str]) -> str:
     """The first EXCERPT characters of each novel's held-out part, concatenated: what trine ships to compare modes."""
-    cuts = [int(len(novel) * (1 - HELD_OUT)) for novel in novels]
-    return "".join(novel[cut : cut + EXCERPT] for novel, cut in zip(novels, cuts, strict=True))
+    return "".join(_parts(novel)[1][:EXCERPT] for novel in novels)
+
+
+def _parts(novel: str) -> tuple[str, str]:
+    """(training, held-out) characters of a novel."""
+    cut = int(len(novel) * (1 - HELD_OUT))
+    return novel[:cut], novel[cut:]
 
 
 def words(novels: list[str]) -> list[str]:

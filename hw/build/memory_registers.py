@@ -23,7 +23,7 @@ def register_memory_outputs(netlist: Netlist) -> int:
 
     A RAM with two clocks, a reset or its output registers in use stays as it is, and so does one of which an output is
     read by anything but one plain flip-flop of the same clock. Every bit that is still there keeps its value from the
-    second cycle on, whatever it is at power-up; the flip-flops that go have no initial value.
+    second cycle on; what a flip-flop that goes held at power-up is lost.
     """
     readers = netlist.readers()
     moved = 0
@@ -59,7 +59,7 @@ def _behind(cells: Mapping[str, Cell], readers: Mapping[Bit, list[Reader]], memo
 
 
 def _delays(cell: Cell, port: str, clock: Bit) -> bool:
-    """Whether a cell is a flip-flop that does nothing but delay what is at `port`, with no initial value to keep."""
+    """Whether a cell is a flip-flop that does nothing but delay what is at `port`."""
     return (cell["type"] == "TRELLIS_FF" and port == "DI" and wired(cell, "CLK") == clock
             and all(cell["parameters"].get(name, value).strip() == value for name, value in _PLAIN.items())
             and wired(cell, "LSR", "0") == "0")

@@ -13,7 +13,7 @@ COLLISION_X_MASK: the word is undefined.
 
 import re
 
-_BRACKETED = re.compile(r"(?<=\s)\\[^\s\[]*\[\S*")
+_IDENTIFIER = re.compile(r"(?<!\S)\\\S+")
 _MEMORY = re.compile(r"attribute \\no_rw_check 1\n\s*memory .*\\(\S+)\n")
 _READ_PORT = re.compile(r"  cell \$memrd_v2 .*?\n  end\n", re.DOTALL)
 _NAME = re.compile(r'parameter \\MEMID "\\\\(\S+)"')
@@ -29,11 +29,17 @@ def prepare(design: str) -> str:
 
 
 def _rename(module: str) -> str:
-    names = {name: name.replace("[", ".").replace("]", "") for name in set(_BRACKETED.findall(module))}
-    for name, new in names.items():
-        if len([other for other in names.values() if other == new]) > 1 or f"{new} " in module or f"{new}\n" in module:
-            raise ValueError(f"names {name} and {new} of a design cannot be told apart")
-    return _BRACKETED.sub(lambda match: names[match.group()], module)
+    names: dict[str, str] = {}  # new -> old
+    for name in set(_IDENTIFIER.findall(module)):
+        other = names.setdefault(_without_brackets(name), name)
+        if other != name:
+            bracketed, plain = sorted((name, other), key=lambda text: "[" not in text)
+            raise ValueError(f"names {bracketed} and {plain} of a design cannot be told apart")
+    return _IDENTIFIER.sub(lambda match: _without_brackets(match.group()), module)
+
+
+def _without_brackets(name: str) -> str:
+    return name.replace("[", ".").replace("]", "")
 
 
 def _allow_collisions(module: str) -> str:

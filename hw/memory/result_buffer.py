@@ -84,4 +84,5 @@ class ResultBuffer(wiring.Component):
         return m
 
     def _begin_row_block(self, beats_left, beat_last):
+        """What to set when the next beat is a row block's first."""
         return [beats_left.eq(self._beats_per_row_block), beat_last.eq(self._beats_per_row_block == 1)]

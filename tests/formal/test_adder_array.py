@@ -22,8 +22,8 @@ class AdderArraySpecification(wiring.Component):
 
     Any one result is watched: when as many beats have left as there are before it, it has to be among those that leave.
     No beat comes before its row block's last word; and it does come when the latency is over, or as soon as the beats
-    before it have left. What is offered stays. A word that waits for a command's array is
-    taken, or `pacing` says that it is not.
+    before it have left. What is offered stays. While a command is under way, a word is taken, or `pacing` says that it
+    is not.
     """
 
     byte: In(8)

@@ -9,6 +9,7 @@ from amaranth.hdl import Cat, Module, Mux, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from tests.hw.side_by_side import SideBySide
 from trine.hw.build import tools
 from trine.hw.build.adder_ends import trim_adder_ends
 from trine.hw.build.adder_operands import absorb_operands
@@ -31,21 +32,6 @@ class Adder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.d.sync += self.q.eq(self.formula(self.a, self.b, self.c, self.d, self.e, self.q))
-        return m
-
-
-class All(wiring.Component):
-    """Every adder, side by side, with inputs of their own."""
-
-    def __init__(self, cases):
-        self.adders = {name: Adder(formula, width) for name, (formula, width) in cases.items()}
-        super().__init__({name: Out(adder.signature) for name, adder in self.adders.items()})
-
-    def elaborate(self, platform):
-        m = Module()
-        for name, adder in self.adders.items():
-            m.submodules[name] = adder
-            wiring.connect(m, wiring.flipped(getattr(self, name)), adder)
         return m
 
 
@@ -87,7 +73,7 @@ CASES = {
 
 @functools.cache
 def netlist(cases, log):
-    design = to_rtlil(All({name: CASES[name][:2] for name in cases}))
+    design = to_rtlil(SideBySide({name: Adder(*CASES[name][:2]) for name in cases}))
     return synthesise(design, PART, log, improve=False).netlist
 
 

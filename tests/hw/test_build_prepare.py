@@ -7,6 +7,7 @@ from amaranth.hdl import Module, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from tests.hw.side_by_side import SideBySide
 from trine.hw.build import tools
 from trine.hw.build.netlist import Netlist
 from trine.hw.build.parts import find_part
@@ -65,19 +66,7 @@ def test_only_marked_memories():
 
 def test_mark_is_of_its_module():
     """A memory of the same name in another module is another memory."""
-    class Both(wiring.Component):
-        def __init__(self):
-            self.parts = {"plain": Memory({}), "free": Memory({"no_rw_check": 1})}
-            super().__init__({name: Out(part.signature) for name, part in self.parts.items()})
-
-        def elaborate(self, platform):
-            m = Module()
-            for name, part in self.parts.items():
-                m.submodules[name] = part
-                wiring.connect(m, wiring.flipped(getattr(self, name)), part)
-            return m
-
-    text = prepare(to_rtlil(Both()))
+    text = prepare(to_rtlil(SideBySide({"plain": Memory({}), "free": Memory({"no_rw_check": 1})})))
     assert text.count("COLLISION_X_MASK 1'1") == text.count("COLLISION_X_MASK 1'0") == 1
 
 
