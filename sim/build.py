@@ -38,6 +38,7 @@ TRANSLATE = (
     "--noassert", "--x-assign", "fast", "--x-initial", "unique",
 )
 TRACE = ("--trace-vcd", "--trace-max-array", "32", "--trace-max-width", "4096", "--timescale", "1ns/1ns")
+UNDEFINED = ("--x-assign", "unique")
 COMPILE = (
     "-std=c++20", "-fPIC", "-fvisibility=hidden", "-w", "-DVL_TIME_CONTEXT", "-DVL_USER_FATAL", "-DVL_USER_FINISH",
     "-DVL_USER_STOP", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", "-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0",
@@ -72,9 +73,33 @@ def build(
 
     Raises UnsupportedDesign for a component that cannot be simulated, ToolMissing, ToolFailed, CacheError.
     """
+    return build_verilog(
+        lambda: simulation_verilog(factory()), key=key, sources=(*sources, "trine.sim") if sources else (),
+        trace=trace, cache=cache, progress=progress, jobs=jobs,
+    )
+
+
+def build_verilog(
+    translate: Callable[[], str],
+    *,
+    key: str = "",
+    sources: Sequence[str] = (),
+    trace: bool = False,
+    quick: bool = False,
+    cache: Cache | None = None,
+    progress: Progress | None = None,
+    jobs: int | None = None,
+) -> Library:
+    """The simulator of the SystemVerilog text that `translate` gives, which contains the module `harness`.
+
+    key, sources: as in `build`, for the text; `translate` is called only if there is no simulator under them.
+    quick: compile without optimisation, in a third of the time, what will run a few thousand cycles only; and constants
+    that are undefined in the text become random bits, not zeros.
+    The rest is as in `build`. Raises what `translate` raises, ToolMissing, ToolFailed, CacheError.
+    """
     cache = cache or Cache()
-    builder = _Builder(factory, trace, cache, progress or _silent, jobs or os.cpu_count() or 1)
-    design = key_of("design", key, source_hash(*sources, "trine.sim"), *builder.identity) if sources else ""
+    builder = _Builder(translate, trace, quick, cache, progress or _silent, jobs or os.cpu_count() or 1)
+    design = key_of("design", key, source_hash(*sources), *builder.identity) if sources else ""
     problem: SimulatorError | None = None
     for _ in range(3):
         if design:
@@ -99,7 +124,7 @@ def _silent(stage: str, done: int, total: int) -> None:
 
 
 def source_hash(*names: str) -> str:
-    """A hash over all Python and C++ files of the packages or modules of those names, which are not imported."""
+    """A hash over all Python, C++ and Verilog files of the packages or modules of those names; none is imported."""
     parts: list[str | bytes] = []
     for name in names:
         spec = importlib.util.find_spec(name)
@@ -108,18 +133,21 @@ def source_hash(*names: str) -> str:
         origin = Path(spec.origin)
         files = sorted(origin.parent.rglob("*")) if spec.submodule_search_locations else [origin]
         for file in files:
-            if file.suffix in (".py", ".cc") and file.is_file():
+            if file.suffix in (".py", ".cc", ".v") and file.is_file():
                 parts += [file.relative_to(origin.parent).as_posix(), file.read_bytes()]
     return key_of(*parts)
 
 
 class _Builder:
-    def __init__(self, factory: Factory, trace: bool, cache: Cache, progress: Progress, jobs: int) -> None:
-        self._factory, self._trace, self._cache, self._progress, self._jobs = factory, trace, cache, progress, jobs
+    def __init__(
+        self, translate: Callable[[], str], trace: bool, quick: bool, cache: Cache, progress: Progress, jobs: int
+    ) -> None:
+        self._translate, self._trace, self._quick = translate, trace, quick
+        self._cache, self._progress, self._jobs = cache, progress, jobs
         self._verilator = toolchain.find_verilator()
         #: What decides the result besides the design and the compiler.
         self.identity = (
-            *TRANSLATE, *TRACE, str(trace), *COMPILE, FAST, ONCE, RARELY, self._verilator.version,
+            *TRANSLATE, *TRACE, str(trace), str(quick), *COMPILE, FAST, ONCE, RARELY, self._verilator.version,
             importlib.metadata.version("amaranth"), toolchain.processor(), SHIM.read_text(encoding="utf-8"),
         )
 
@@ -130,7 +158,7 @@ class _Builder:
     def library(self) -> str:
         """The key of the library in the cache, where it is from now on."""
         self._progress("elaborate", 0, 1)
-        text = simulation_verilog(self._factory())
+        text = self._translate()
         self._progress("elaborate", 1, 1)
         # Nothing is built on a machine that lacks the compiler; what is cached works without.
         self._compiler = toolchain.find_compiler()
@@ -144,7 +172,7 @@ class _Builder:
         (work / "design.sv").write_text(text, encoding="utf-8")
         (work / SHIM.name).write_bytes(SHIM.read_bytes())
         self._progress("translate", 0, 1)
-        flags = (*TRANSLATE, *(TRACE if self._trace else ()))
+        flags = (*TRANSLATE, *(TRACE if self._trace else ()), *(UNDEFINED if self._quick else ()))
         toolchain.run(
             [self._verilator.program, *flags, "--Mdir", ".", "design.sv"],
             limit=LIMIT, folder=work, environment=self._verilator.environment,
@@ -153,7 +181,7 @@ class _Builder:
 
         runtime = {name: self._runtime_key(name) for name in (*RUNTIME, *(RUNTIME_TRACE if self._trace else ()))}
         missing = [name for name, key in runtime.items() if self._cache.find("runtime", key) is None]
-        units = _group_units(work, self._jobs)
+        units = _group_units(work, self._jobs, ONCE if self._quick else FAST)
         commands = [self._command(Path(f"{name}.cpp"), level) for name, level in units.items()]
         commands += [self._runtime_command(name) for name in missing]
         commands.append(self._command(Path(SHIM.name), FAST))
@@ -196,23 +224,25 @@ class _Builder:
         ]
 
 
-def _group_units(work: Path, jobs: int) -> dict[str, str]:
+def _group_units(work: Path, jobs: int, level: str) -> dict[str, str]:
     """Writes files that include the generated ones, and returns their names, without suffix, with their levels.
 
-    As many as pay: each reads Verilator's headers again, which takes as long as 300 kB of generated text.
+    level: of what runs every cycle. As many as pay: each reads Verilator's headers again, which takes as long as 300 kB
+    of generated text.
     """
     files = sorted(work.glob("Vsim*.cpp"), key=lambda path: -path.stat().st_size)
-    fast = [path for path in files if "Slow" not in path.stem]
-    total = sum(path.stat().st_size for path in fast)
-    units: list[list[Path]] = [[] for _ in range(max(1, min(jobs, total // 300_000, len(fast))))]
-    for path in fast:
-        min(units, key=lambda unit: sum(file.stat().st_size for file in unit)).append(path)
-    grouped = {f"unit_{index}": (FAST, unit) for index, unit in enumerate(units)}
-    grouped["once"] = (ONCE, [path for path in files if "Slow" in path.stem])
-    for name, (_, unit) in grouped.items():
-        text = "".join(f'#include "{path.name}"\n' for path in sorted(unit))
-        (work / f"{name}.cpp").write_text(text, encoding="ascii")
-    return {name: level for name, (level, _) in grouped.items()}
+    levels = {}
+    for name, slow, flag in (("unit", False, level), ("once", True, ONCE)):
+        group = [path for path in files if ("Slow" in path.stem) == slow]
+        total = sum(path.stat().st_size for path in group)
+        units: list[list[Path]] = [[] for _ in range(max(1, min(jobs, total // 300_000, len(group))))]
+        for path in group:
+            min(units, key=lambda unit: sum(file.stat().st_size for file in unit)).append(path)
+        for index, unit in enumerate(units):
+            text = "".join(f'#include "{path.name}"\n' for path in sorted(unit))
+            (work / f"{name}_{index}.cpp").write_text(text, encoding="ascii")
+            levels[f"{name}_{index}"] = flag
+    return levels
 
 
 def _copy(source: Path, folder: Path) -> None:

@@ -27,7 +27,7 @@ class Netlist:
 
     Members
     -------
-    document: what json.loads gave. cells: name -> cell, as in the document.
+    document: what json.loads gave. cells, ports: name -> cell or port, as in the document.
 
     Raises ValueError if the document has no top module, or more than one.
     """
@@ -38,7 +38,7 @@ class Netlist:
         if len(tops) != 1:
             raise ValueError(f"a netlist must have one top module, not {len(tops)}")
         self.cells: dict[str, Cell] = tops[0]["cells"]
-        self._ports: dict[str, dict[str, Any]] = tops[0]["ports"]
+        self.ports: dict[str, dict[str, Any]] = tops[0]["ports"]
         self._next_bit: int | None = None
 
     def readers(self) -> dict[Bit, list[Reader]]:
@@ -49,7 +49,7 @@ class Netlist:
                 if cell["port_directions"][port] != "output":
                     for index, bit in enumerate(bits):
                         readers.setdefault(bit, []).append(Reader(name, port, index))
-        for port, entry in self._ports.items():
+        for port, entry in self.ports.items():
             if entry["direction"] != "input":
                 for index, bit in enumerate(entry["bits"]):
                     readers.setdefault(bit, []).append(Reader(None, port, index))
@@ -68,7 +68,7 @@ class Netlist:
     def new_bit(self) -> int:
         """A bit that nothing is connected to yet."""
         if self._next_bit is None:
-            used = [bit for entry in self._ports.values() for bit in entry["bits"]]
+            used = [bit for entry in self.ports.values() for bit in entry["bits"]]
             used += [bit for cell in self.cells.values() for bits in cell["connections"].values() for bit in bits]
             self._next_bit = max((bit for bit in used if isinstance(bit, int)), default=1)
         self._next_bit += 1

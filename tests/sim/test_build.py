@@ -9,10 +9,11 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from trine.sim.build import LIBRARY, build, source_hash
+from trine.sim.build import LIBRARY, build, build_verilog, source_hash
 from trine.sim.cache import Cache
 from trine.sim.errors import CacheError, ToolMissing, UnsupportedDesign
 from trine.sim.model import NativeModel
+from trine.sim.verilog import simulation_verilog
 
 
 class Adder(wiring.Component):
@@ -189,3 +190,18 @@ def test_source_hash(tmp_path, monkeypatch):
 
 def test_the_repository_is_not_written_to(adder):
     assert not list(Path(__file__).parent.glob("Vsim*"))
+
+
+def test_text_is_translated_once_and_compiled_in_a_hurry(cache):
+    """And what is compiled in a hurry is another simulator, with the same answers."""
+    calls = []
+
+    def translate():
+        calls.append(1)
+        return simulation_verilog(Adder(9))
+
+    quick = [build_verilog(translate, key="9", sources=("trine.hw.bare_array",), quick=True, cache=cache)
+             for _ in range(2)]
+    assert len(calls) == 1
+    assert quick[0] == quick[1] != build(lambda: Adder(9), cache=cache)
+    assert answers(quick[0], b"abc") == b"jkl"
