@@ -181,10 +181,11 @@ class _Builder:
 
         runtime = {name: self._runtime_key(name) for name in (*RUNTIME, *(RUNTIME_TRACE if self._trace else ()))}
         missing = [name for name, key in runtime.items() if self._cache.find("runtime", key) is None]
-        units = _group_units(work, self._jobs, ONCE if self._quick else FAST)
+        level = ONCE if self._quick else FAST
+        units = _group_units(work, self._jobs, level)
         commands = [self._command(Path(f"{name}.cpp"), level) for name, level in units.items()]
         commands += [self._runtime_command(name) for name in missing]
-        commands.append(self._command(Path(SHIM.name), FAST))
+        commands.append(self._command(Path(SHIM.name), level))
         self._progress("compile", 0, len(commands))
         toolchain.run_all(
             commands, limit=LIMIT, folder=work, jobs=self._jobs,

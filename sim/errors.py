@@ -1,7 +1,7 @@
 """What can go wrong here, each a class of its own; the message is one line that says what is wrong and what to do.
 
-`exit_code` is the code with which a command should end: 3 for a build that failed, 4 for a machine that lacks
-something.
+`exit_code` is the code with which a command should end: 1 for wrong integers, 3 for a build that failed, 4 for a
+machine that lacks something.
 """
 
 from typing import ClassVar
@@ -25,6 +25,12 @@ class ToolMissing(SimulatorError):
     """A tool is not installed; the message says what to install."""
 
     exit_code = 4
+
+
+class NetlistMismatch(SimulatorError):
+    """A netlist computes another integer than golden, or does not answer as it should."""
+
+    exit_code = 1
 
 
 class CacheError(SimulatorError):

@@ -46,14 +46,19 @@ read_verilog -defer -nooverwrite -DNO_INCLUDES {theirs}
 hierarchy -check -top netlist
 proc
 opt -full -purge
+simplemap
+opt -full -purge
+splitnets
+opt_clean -purge
 memory_collect
 flatten -noscopeinfo
 opt_clean -purge
 opt_expr
+opt_merge
 opt_clean -purge
 write_verilog -noattr -sv netlist.sv
 """
-"""Each kind of cell is simplified once, before it is put in the place of all cells of that kind."""
+"""Each kind of cell is simplified once, down to bits, before it is put in the place of all cells of that kind."""
 
 _FIXED: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "DP16KD": (

@@ -11,7 +11,7 @@ RECORD = 10
 """Bytes of a request: flags, address to write (u16), address to read (u16), data (40 bits)."""
 
 
-WRITE_ALL, READ = 0x3D, 0x02
+WRITE_UNFILLED, READ = 0x7D, 0x02
 """Flags of a request."""
 
 
@@ -21,6 +21,7 @@ class Kind:
 
     granularity: bits that are written together. free: nobody cares for a word that is read while it is written.
     registered: a flip-flop behind each output. transparent: the new word is read. single: one port for both.
+    filled: there is initial content.
     """
 
     width: int
@@ -30,13 +31,15 @@ class Kind:
     registered: bool = False
     transparent: bool = False
     single: bool = False
+    filled: bool = False
 
 
 class Memories(wiring.Component):
     """Writes and reads all memories at once; answers each request with what is on their read ports, side by side.
 
-    Flags, from bit 0: write, read, and four enables for the granules. `spram`: a memory of 16,384 words of 16 bits with
-    one port is one more, "memory" as Amaranth's, "instance" as SB_SPRAM256KA; its answer is what was last read.
+    Flags, from bit 0: write, read, four enables for the granules, leave alone what is filled.
+    spram: a memory of 16,384 words of 16 bits with one port is one more, "memory" as Amaranth's, "instance" as
+    SB_SPRAM256KA; its answer is what was last read.
     """
 
     i: In(stream.Signature(8))
@@ -60,12 +63,14 @@ class Memories(wiring.Component):
         for number, kind in enumerate(self._kinds):
             m.submodules[f"memory_{number}"] = words = memory.Memory(
                 shape=kind.width, depth=kind.depth, attrs={"no_rw_check": 1} if kind.free else {},
-                init=[chance.getrandbits(kind.width) for _ in range(kind.depth)] if number % 2 else [])
+                init=[chance.getrandbits(kind.width) for _ in range(kind.depth)] if kind.filled else [])
             put = words.write_port(granularity=kind.granularity)
             get = words.read_port(transparent_for=(put,) if kind.transparent else ())
+            allowed = write & ~(request[6] & int(kind.filled))
             at, source = write_address[: len(put.addr)], read_address[: len(put.addr)]
             m.d.comb += [
-                put.addr.eq(at), put.data.eq(content), put.en.eq(enables[: len(put.en)] & write.replicate(len(put.en))),
+                put.addr.eq(at), put.data.eq(content),
+                put.en.eq(enables[: len(put.en)] & allowed.replicate(len(put.en))),
                 get.addr.eq(at if kind.single else source),
                 get.en.eq(read & ~write if kind.single else read & ((at != source) | ~write) if kind.free else read),
             ]
@@ -125,7 +130,7 @@ def requests(count: int, seed: int) -> tuple[list[bytes], list[bytes]]:
     def request(flags: int, write: int, read: int) -> bytes:
         return bytes([flags]) + write.to_bytes(2, "little") + read.to_bytes(2, "little") + chance.randbytes(5)
 
-    first = [request(WRITE_ALL, address, 0) for address in addresses] + [request(READ, 0, 0)]
+    first = [request(WRITE_UNFILLED, address, 0) for address in addresses] + [request(READ, 0, 0)]
     traffic = []
     for _ in range(count):
         write = chance.choice(addresses)

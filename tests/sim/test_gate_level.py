@@ -15,14 +15,14 @@ from trine.sim.model import NativeModel
 PARTS = {"ecp5": find_part("LFE5U-25F-6-CABGA381"), "ice40": find_part("iCE40UP5K-sg48")}
 
 ECP5_KINDS = [
-    Kind(36, 512, free=True, registered=True), Kind(36, 512, granularity=9, free=True), Kind(36, 512),
+    Kind(36, 512, free=True, registered=True), Kind(36, 512, granularity=9, free=True), Kind(36, 512, filled=True),
     Kind(18, 1024, granularity=9, single=True), Kind(18, 1024, transparent=True, single=True),
-    Kind(9, 2048, free=True, registered=True), Kind(9, 2048), Kind(4, 4096, free=True), Kind(2, 8192, free=True),
-    Kind(1, 16384, free=True), Kind(1, 16384, single=True), Kind(4, 16),
+    Kind(9, 2048, free=True, registered=True), Kind(9, 2048), Kind(4, 4096, free=True),
+    Kind(2, 8192, free=True), Kind(1, 16384, free=True), Kind(1, 16384, single=True, filled=True), Kind(4, 16),
 ]
 ICE40_KINDS = [
-    Kind(16, 256, free=True), Kind(16, 256, granularity=4), Kind(8, 512, free=True, registered=True), Kind(4, 1024),
-    Kind(2, 2048, transparent=True), Kind(2, 2048, free=True),
+    Kind(16, 256, free=True), Kind(16, 256, granularity=4), Kind(8, 512, free=True, registered=True, filled=True),
+    Kind(4, 1024), Kind(2, 2048, transparent=True), Kind(2, 2048, free=True),
 ]
 
 
@@ -39,7 +39,7 @@ def test_memories_are_amaranths(family, kinds, spram, blocks, cache, tmp_path):
     synthesis = synthesised(Memories(kinds, spram), family, tmp_path)
     assert {name: synthesis.cells[name] for name in blocks} == blocks
     reference = Memories(kinds, spram and "memory")
-    first, traffic = requests(250, seed=1)
+    first, traffic = requests(150, seed=1)
     stimulus = [(request, reference.answer_bytes) for request in first + traffic]
     expected, cycles, _ = simulate_amaranth(reference, stimulus)
     with NativeModel(build_netlist(synthesis.netlist, family, cache=cache)) as model:
