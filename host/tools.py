@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from trine.host.errors import BuildError, SetupError, TrineError, UsageError
+from trine.host.errors import BuildError, MismatchError, SetupError, TrineError, UsageError
 
-_BY_EXIT_CODE: dict[int, type[TrineError]] = {error.exit_code: error for error in (UsageError, BuildError, SetupError)}
+_BY_EXIT_CODE: dict[int, type[TrineError]] = {
+    error.exit_code: error for error in (MismatchError, UsageError, BuildError, SetupError)}
 
 
 @contextmanager
 def tools_run(*errors: type[Exception]) -> Iterator[None]:
-    """Around work of tools: `errors`, each with an `exit_code` of 2, 3 or 4, become host's error of that code.
+    """Around work of tools: `errors`, each with an `exit_code` of 1 to 4, become host's error of that code.
 
     The message becomes one line, without the indented tail of a log that may follow it.
     """

@@ -31,20 +31,25 @@ TopFactory = Callable[[Configuration], Elaboratable]
 TokenFigures = Callable[[Configuration, float], tuple[Mapping[str, float], Mapping[str, float]]]
 """Configuration and clock in MHz -> tokens a second of each model: of the array alone, and over the link."""
 
+NetlistCheck = Callable[[synthesis_flow.Synthesis], str]
+"""Raises if a netlist does not do what it should; else says in a line what was looked at."""
+
 Progress = Callable[[str], None]
 
 
 def make_report(preset: str, top_factory: TopFactory, configuration: Configuration, seeds: Iterable[int], *,
                 jobs: int = 1, required_mhz: Mapping[str, float] | None = None, tokens: TokenFigures | None = None,
-                folder: Path | None = None, progress: Progress = lambda line: None) -> dict[str, Any]:
+                check: NetlistCheck | None = None, folder: Path | None = None,
+                progress: Progress = lambda line: None) -> dict[str, Any]:
     """The routed report of a preset; its keys are in report_format.
 
     preset: the name that the report gets. top_factory: makes the component, whose ports are put on free pins.
     seeds: placement seeds, each once, each >= 1. jobs: seeds that are routed at the same time.
     required_mhz: clock domain -> frequency that is aimed at and compared with; {"sync": configuration.clock_mhz} if not
     given. tokens: computes the figures of models; without, there are none. They are computed with the slowest seed's
-    clock, but with no more than the configuration's, which is what the board runs at. folder: where results are
-    kept and logs of failed tools go. progress: gets a line for each step that is done.
+    clock, but with no more than the configuration's, which is what the board runs at. check: looks at the netlist
+    before any of it is routed; what it raises ends the report. folder: where results are kept and logs of failed tools
+    go. progress: gets a line for each step that is done.
 
     Raises ValueError for wrong arguments, ToolMissing, ToolFailed, DoesNotFit if the part must not be filled that far,
     and BuildError if a required domain has no clock in the design.
@@ -62,6 +67,8 @@ def make_report(preset: str, top_factory: TopFactory, configuration: Configurati
     build = _Build(preset, part, versions, Store(folder or default_folder()))
     synthesis = build.synthesis(synthesis_flow.to_rtlil(top_factory(configuration)))
     progress("synthesised: " + ", ".join(f"{count} {cell}" for cell, count in synthesis.cells.items()))
+    if check is not None:
+        progress(check(synthesis))
 
     routings: dict[int, Routing] = {}
     for seed, routing in build.routings(synthesis, seeds, required, jobs):

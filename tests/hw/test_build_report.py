@@ -99,6 +99,28 @@ def test_progress(report, lines):
     assert sorted(line.split(":")[0] for line in lines[1:]) == ["seed 1 routed", "seed 5 routed"]
 
 
+def test_checked_before_it_is_routed(report, folder, monkeypatch):
+    """What the check says is a step; what it raises ends the report before anything is routed."""
+    def run(*_, **__):
+        raise AssertionError("routed")
+    monkeypatch.setattr(tools, "run", run)
+    seen, steps = [], []
+
+    def accept(synthesis):
+        seen.append(synthesis.cells["TRELLIS_FF"])
+        return "fine"
+
+    make_report("tiny", Sum, CONFIGURATION, [1], check=accept, folder=folder, progress=steps.append)
+    assert seen == [24]
+    assert steps[1] == "fine"
+
+    def refuse(synthesis):
+        raise ToolFailed("not this one")
+
+    with pytest.raises(ToolFailed, match=r"^not this one$"):
+        make_report("tiny", Sum, CONFIGURATION, [9], check=refuse, folder=folder)
+
+
 def test_written(report, tmp_path):
     path = write_report(report, tmp_path)
     assert [entry["seed"] for entry in read_report(path)["seeds"]] == [1, 5]

@@ -7,7 +7,7 @@ from trine.host.cli.report import parse_seeds
 from trine.host.errors import UsageError
 
 
-def fake_report(name, top_factory, configuration, seeds, *, jobs, tokens, progress):
+def fake_report(name, top_factory, configuration, seeds, *, jobs, tokens, check, progress):
     """What make_report of hw gives, without the hour that it takes."""
     array, offload = tokens(configuration, 60.0)
     progress("synthesised")
@@ -45,7 +45,8 @@ def test_wrong_seeds(text):
 def test_report(trine, tmp_path):
     outcome = trine("report", "ulx3s_85f", "--seeds", "2-3", "-o", tmp_path)
     assert outcome.code == 0
-    for text in ("62.00 MHz", "75 MHz not reached", "array_tokens_per_s, austen-small", "from here to there"):
+    for text in ("sync, worst of 2 seeds", "62.00 MHz", "sync, median of 2 seeds", "62.50 MHz",
+                 "75 MHz not reached", "array_tokens_per_s, austen-small", "from here to there"):
         assert text in outcome.out, text
     assert "ulx3s_85f: seed 3 routed" in outcome.err
     written = json.loads((tmp_path / "ulx3s_85f.json").read_text())
