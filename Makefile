@@ -12,11 +12,12 @@ BIN := $(VENV)/bin
 BUILD := build
 WORKERS ?= 2
 DEMO ?=
-REPORTS ?= ulx3s_85f array_25f_384
+REPORTS ?= $(basename $(notdir $(wildcard reports/*.json)))
+JOBS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint oracle oracle-record bench report docs wheel-test clean python
+.PHONY: help demo test lint oracle oracle-record bench reports docs wheel-test clean python
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1 | \2/p' $(MAKEFILE_LIST) | awk -F' [|] ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -42,8 +43,8 @@ bench: $(VENV)/installed  ## cycles by cause and a roofline, as a table and buil
 	@mkdir -p $(BUILD)
 	@$(BIN)/trine bench --plot $(BUILD)/bench.svg
 
-report: $(VENV)/installed  ## synthesise, place and route (presets: REPORTS="ulx3s_85f")
-	@for preset in $(REPORTS); do $(BIN)/trine report $$preset || exit $$?; done
+reports: $(VENV)/installed  ## remake reports/*.json, five seeds each (options: REPORTS="ulx3s_85f" JOBS=2)
+	@for preset in $(REPORTS); do $(BIN)/trine report $$preset --seeds 1-5 --jobs $(JOBS) || exit $$?; done
 
 docs: $(VENV)/installed  ## docs/reference.md from the definitions in firmware/
 	$(BIN)/python -m trine.firmware.tables

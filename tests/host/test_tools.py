@@ -1,6 +1,6 @@
 import pytest
 
-from trine.host.errors import BuildError, SetupError, UsageError
+from trine.host.errors import BuildError, MismatchError, SetupError, UsageError
 from trine.host.tools import tools_run
 from trine.hw.build import errors as hw
 from trine.sim import errors as sim
@@ -12,6 +12,7 @@ from trine.sim import errors as sim
     (hw.ReportError("no report"), UsageError, "no report"),
     (sim.ToolFailed("g++ failed:\nwhy"), BuildError, "g++ failed: why"),
     (sim.ToolMissing("no g++"), SetupError, "no g++"),
+    (sim.NetlistMismatch("3 is not 4"), MismatchError, "3 is not 4"),
     (sim.CacheError("read only"), SetupError, "read only"),
 ])
 def test_errors(error, expected, message):
