@@ -171,7 +171,7 @@ def netlist_verilog(netlist: str, family: str) -> str:
             (folder / path.name).write_bytes(path.read_bytes())
         script = _SCRIPT.format(ours=" ".join(path.name for path in ours), theirs=FAMILIES[family])
         (folder / "netlist.ys").write_text(script, encoding="utf-8")
-        log = default_folder() / "logs" / "gate-level.log"
+        log = default_folder() / "logs" / f"gate-level-{folder.name}.log"  # of this run alone
         tools.run("yosys", ["-q", "-s", "netlist.ys"], folder, log, SECONDS, writes="netlist.sv")
         text = (folder / "netlist.sv").read_text(encoding="utf-8")
     inputs, outputs = _PORTS

@@ -11,7 +11,7 @@ RECORD = 10
 """Bytes of a request: flags, address to write (u16), address to read (u16), data (40 bits)."""
 
 
-WRITE_UNFILLED, READ = 0x7D, 0x02
+WRITE_UNFILLED, READ, KEEP = 0x7D, 0x02, 0x40
 """Flags of a request."""
 
 
@@ -37,7 +37,8 @@ class Kind:
 class Memories(wiring.Component):
     """Writes and reads all memories at once; answers each request with what is on their read ports, side by side.
 
-    Flags, from bit 0: write, read, four enables for the granules, leave alone what is filled.
+    Flags, from bit 0: write, read, four enables for the granules, leave alone what is filled, and look at the read
+    ports two cycles after the request's and not one: by then a register behind them follows.
     spram: a memory of 16,384 words of 16 bits with one port is one more, "memory" as Amaranth's, "instance" as
     SB_SPRAM256KA; its answer is what was last read.
     """
@@ -90,8 +91,10 @@ class Memories(wiring.Component):
             m.d.sync += [request.eq(Cat(request[8:], self.i.payload)), taken.eq(taken + 1)]
         with m.Elif((taken >= RECORD) & (taken < RECORD + 4)):
             m.d.sync += taken.eq(taken + 1)
+            with m.If(taken == RECORD + 1 + request[7]):
+                m.d.sync += answer.eq(Cat(answers))
             with m.If(taken == RECORD + 3):
-                m.d.sync += [answer.eq(Cat(answers)), left.eq(self.answer_bytes)]
+                m.d.sync += left.eq(self.answer_bytes)
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [answer.eq(answer[8:]), left.eq(left - 1)]
             with m.If(left == 1):
@@ -134,5 +137,6 @@ def requests(count: int, seed: int) -> tuple[list[bytes], list[bytes]]:
     traffic = []
     for _ in range(count):
         write = chance.choice(addresses)
-        traffic.append(request(chance.randrange(64), write, chance.choice((write, *chance.choices(addresses, k=3)))))
+        read = chance.choice((write, *chance.choices(addresses, k=3)))
+        traffic.append(request(chance.randrange(256) & ~KEEP, write, read))
     return first, traffic
