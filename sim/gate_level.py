@@ -145,8 +145,8 @@ def build_netlist(
     has no model, and what `build` raises.
     """
     return build_verilog(
-        lambda: netlist_verilog(netlist, family), key=key_of(netlist, family), sources=("trine.sim",), quick=True,
-        cache=cache, progress=progress, jobs=jobs,
+        lambda: netlist_verilog(netlist, family), key=key_of(netlist, family, tools.version("yosys")),
+        sources=("trine.sim",), quick=True, cache=cache, progress=progress, jobs=jobs,
     )
 
 

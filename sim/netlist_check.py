@@ -38,6 +38,7 @@ from trine.firmware.traffic import Message, write_messages
 from trine.golden.accumulate import accumulate
 from trine.golden.arrays import Int8, Int32
 from trine.hw.bare_array import Target
+from trine.hw.build import tools
 from trine.hw.build.source import configuration_text
 from trine.hw.build.store import Store
 from trine.hw.build.synthesise import Synthesis
@@ -122,7 +123,7 @@ def check_netlist(
     Raises NetlistMismatch for the first integer that is another one, and for a netlist that does not answer; and what
     `build_netlist` raises.
     """
-    key = ("checked", synthesis.netlist_hash, family, configuration_text(configuration),
+    key = ("checked", synthesis.netlist_hash, family, configuration_text(configuration), tools.version("yosys"),
            source_hash("trine.sim", "trine.golden", "trine.firmware"))
     if store is not None and (kept := store.get(*key)) is not None:
         return Checked(*map(int, kept.split()))

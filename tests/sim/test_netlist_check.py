@@ -13,6 +13,7 @@ from trine.firmware.presets import PRESETS
 from trine.golden.accumulate import accumulate
 from trine.hw.accelerator import Accelerator
 from trine.hw.bare_array import BareArray
+from trine.hw.build import tools
 from trine.hw.build.parts import find_part
 from trine.hw.build.store import Store
 from trine.hw.build.synthesise import Synthesis, synthesise, to_rtlil
@@ -63,7 +64,7 @@ def test_another_netlist_or_configuration_did_not_pass(tmp_path, monkeypatch):
     monkeypatch.setattr(netlist_check, "build_netlist", refuse)
     monkeypatch.setattr(netlist_check, "source_hash", lambda *names: "same")
     text = netlist_check.configuration_text(configuration)
-    store.put("8 96 5", "checked", Synthesis("a", {}).netlist_hash, "ecp5", text, "same")
+    store.put("8 96 5", "checked", Synthesis("a", {}).netlist_hash, "ecp5", text, tools.version("yosys"), "same")
     assert check_netlist(Synthesis("a", {}), "ecp5", configuration, store=store).integers == 96
     for netlist, family, other in (("b", "ecp5", configuration), ("a", "ice40", configuration),
                                    ("a", "ecp5", small(bare=True))):
