@@ -67,7 +67,7 @@ def compile_layer(name: str, weights: Int8, configuration: Configuration) -> lis
     rows, columns = weights.shape
     builders: list[_Builder] = []
     with_room = 0  # weight words left in the last
-    widest = min(configuration.activation_chunks, configuration.weight_words)
+    widest = _widest(name, rows, configuration)
     for column, count in _columns(name, columns, widest, configuration):
         chunks = count_chunks(count, configuration)
         row = 0
@@ -182,6 +182,18 @@ def _columns(layer: str, columns: int, chunks: int, configuration: Configuration
         return cut_columns(columns, chunks, configuration)
     except TilingError as error:
         raise CompileError(f"{layer}: {error}") from None
+
+
+def _widest(layer: str, rows: int, configuration: Configuration) -> int:
+    """Chunks of the tiles of a layer that may be larger than the weight memory.
+
+    As many as there is room for, or, where each chunk waits for its tables, as many as leave room for all row blocks.
+    """
+    room = configuration.weight_words
+    if configuration.dataflow == "tables":
+        row_blocks = min(count_row_blocks(rows, configuration), _result_row_blocks(layer, configuration))
+        room = max(1, room // row_blocks)
+    return min(configuration.activation_chunks, room)
 
 
 def _result_row_blocks(layer: str, configuration: Configuration) -> int:

@@ -20,6 +20,9 @@ from typing import Any
 from trine.golden.accumulate import AccumulatorMode
 from trine.golden.packing import PACKINGS, Packing
 
+DATAFLOWS = ("adders", "tables")
+WEIGHT_STORAGES = ("block", "single-port")
+
 
 class ConfigurationError(ValueError):
     """A configuration that cannot be built; the message names the parameter and its value."""
@@ -76,6 +79,9 @@ class Configuration:
     activation_bits, group, group_accumulator_bits: the accumulator mode of golden.accumulate; exact by default.
     maximum_payload: bytes of the longest request payload that the device buffers.
     timeout_cycles: a frame that pauses in the middle for longer is dropped with an error.
+    dataflow: "adders", output-stationary, or "tables", activation-stationary; see hw.array.ternary_array. Tables take a
+        packing with more than one trit a code, exact accumulators, and result_width = lanes.
+    weight_storage: "block" RAM, or "single-port" RAM for whole words of 16 bits (iCE40UP5K's SPRAM).
     link: the board's link, None on a bare array.
     bare: array and weight memory only (`array_*` presets), for comparing arrays.
 
@@ -99,6 +105,8 @@ class Configuration:
     group_accumulator_bits: int | None = None
     maximum_payload: int = 2048
     timeout_cycles: int = 1 << 20
+    dataflow: str = "adders"
+    weight_storage: str = "block"
     link: Link | None = None
     bare: bool = False
 
@@ -138,6 +146,31 @@ class Configuration:
             raise ConfigurationError(str(error)) from None
         if mode.group is not None and mode.group % self.depth:
             raise ConfigurationError(f"group must be a multiple of depth ({self.depth}), not {mode.group}")
+        if self.dataflow not in DATAFLOWS:
+            raise ConfigurationError(f"dataflow must be one of {', '.join(DATAFLOWS)}, not {self.dataflow!r}")
+        if self.dataflow == "tables":
+            self._check_tables()
+        if self.weight_storage not in WEIGHT_STORAGES:
+            raise ConfigurationError(
+                f"weight_storage must be one of {', '.join(WEIGHT_STORAGES)}, not {self.weight_storage!r}")
+        if self.weight_storage == "single-port" and (self.slice_bits % 8 or self.lanes * self.slice_bits % 16):
+            raise ConfigurationError(f"weight_storage single-port takes words of whole 16 bits, not {self.lanes} "
+                                     f"slices of {self.slice_bits} bits (lanes, depth)")
+
+    def _check_tables(self) -> None:
+        """Raises ConfigurationError for what a table array cannot do."""
+        if self.codec.trits_per_code == 1:
+            packings = ", ".join(name for name, codec in PACKINGS.items() if codec.trits_per_code > 1)
+            raise ConfigurationError(f"packing must be one of {packings} with dataflow tables, not {self.packing!r}")
+        if self.codes_per_slice < 2:
+            raise ConfigurationError(f"depth must be at least {2 * self.codec.trits_per_code} with dataflow tables, "
+                                     f"not {self.depth}")
+        if self.result_width != self.lanes:
+            raise ConfigurationError(f"result_width must be lanes ({self.lanes}) with dataflow tables, "
+                                     f"not {self.result_width}")
+        for field, only in (("activation_bits", 8), ("group", None), ("group_accumulator_bits", None)):
+            if getattr(self, field) != only:
+                raise ConfigurationError(f"{field} must be {only} with dataflow tables, not {getattr(self, field)}")
 
     @property
     def codec(self) -> Packing:
@@ -155,9 +188,24 @@ class Configuration:
         return self.lanes * self.depth
 
     @property
+    def codes_per_slice(self) -> int:
+        """Codes of one lane's share of a weight word."""
+        return self.depth // self.codec.trits_per_code
+
+    @property
     def slice_bits(self) -> int:
         """Bits of one lane's share of a weight word."""
-        return self.depth // self.codec.trits_per_code * self.codec.bits_per_code
+        return self.codes_per_slice * self.codec.bits_per_code
+
+    @property
+    def table_banks(self) -> int:
+        """Tables that a table array has of each group: 1 of distributed RAM, or 2 of block RAM."""
+        return 1 if self.codec.bits_per_code <= 5 else 2
+
+    @property
+    def activation_chunk_bits(self) -> int:
+        """Bits of a chunk's number in the activation buffer."""
+        return max(1, (self.activation_chunks - 1).bit_length())
 
     @property
     def slice_bytes(self) -> int:
@@ -197,7 +245,7 @@ class Configuration:
     def canonical(self) -> str:
         """Every parameter that the device's contents depend on, as JSON with sorted keys; name and clock are not."""
         fields = dataclasses.asdict(self)
-        for field in ("name", "part", "clock_mhz", "link", "bare"):
+        for field in ("name", "part", "clock_mhz", "weight_storage", "link", "bare"):
             del fields[field]
         return json.dumps(fields, sort_keys=True)
 

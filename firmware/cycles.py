@@ -1,29 +1,17 @@
-"""The cycle model: how many engine cycles a program takes, and how many bytes cross the link, without running anything.
+"""The cycle model: how many engine cycles a program takes and how many bytes cross the link, without running anything.
 
-It equals the counters of the gateware exactly. Link time is outside it: `link_stall` and `idle` are 0.
-
-Cycle 0 is the one in which a run is accepted. Instruction i is *issued* in cycle `issue_i`, is offered its first weight
-word in cycle `first_i`, and takes its last in cycle `last_i`:
-
-    issue_1 = FETCH                                first_1 = FETCH + FIRST_WORD
-    issue_{i+1} = max(issue_i + FETCH, last_i)     first_{i+1} = max(issue_i + FETCH + FIRST_WORD, last_i + 1)
-
-A word a cycle is taken, except that the last words of consecutive row blocks are beats_per_row_block cycles apart at
-the least, because a row block's results leave one beat a cycle. The run ends in the cycle after the last result was
-stored:
-
-    end = max(issue_n + FETCH, last_n + array_latency + beats_per_row_block)
-
-Of the cycles 1 to end, those that take a word are `busy`; those in which a word has to wait for results to leave, and
-those after END was reached, are `drain`; in the others an instruction is being fetched: `weight_stall`.
+It equals the counters of the gateware exactly. Link time is outside it: `link_stall` and `idle` are 0. Each dataflow
+has its own: adder_cycles.py, table_cycles.py.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from trine.firmware.assembler import End, Operation, read_program
+from trine.firmware import adder_cycles, table_cycles
+from trine.firmware.assembler import Matvec, Operation, read_program
 from trine.firmware.configuration import Configuration
 from trine.firmware.counters import Counters
 from trine.firmware.image import Image
@@ -34,46 +22,20 @@ from trine.firmware.traffic import request_messages
 RUN_RESPONSE_BYTES = 8
 """Payload of RUN's response: the cycle counter."""
 
-FETCH = 4
-"""Cycles to fetch and decode an instruction, from the issue of the one before."""
-FIRST_WORD = 2
-"""Cycles from an issue to the first weight word."""
-CHAIN = 4
-"""Terms that an adder tree adds one after the other, a cycle each but for the first two, before the levels begin."""
-
-
-def array_latency(configuration: Configuration) -> int:
-    """Cycles from a row block's last weight word to its first result beat: word, codes and trits, the adder tree's
-    chains and levels, the accumulators, the register that takes a row block over, and the queue results leave from."""
-    chain = min(configuration.depth, CHAIN)
-    levels = (-(-configuration.depth // CHAIN) - 1).bit_length()
-    accumulators = 1 if configuration.accumulator_mode.exact else 2
-    return 2 + max(1, chain - 1) + levels + accumulators + 1 + 2
-
-
 def program_cycles(operations: Sequence[Operation], configuration: Configuration) -> Counters:
     """What a run of `operations` adds to the counters, up to the first END or the end of the sequence."""
-    spacing = configuration.beats_per_row_block
-    busy = weight_stall = drain = 0
-    issue = last = 0
-    last_of_block = -spacing  # nothing is leaving when a run begins
-    first = FETCH + FIRST_WORD
-    for operation in operations:
-        if isinstance(operation, End):
-            break
-        issue = max(issue + FETCH, last)
-        weight_stall += first - (last + 1)
-        period = max(operation.chunks, spacing)
-        wait = max(0, last_of_block + spacing - (first + operation.chunks - 1))
-        busy += operation.row_blocks * operation.chunks
-        drain += wait + (operation.row_blocks - 1) * (period - operation.chunks)
-        last = last_of_block = first + operation.chunks - 1 + wait + (operation.row_blocks - 1) * period
-        first = max(issue + FETCH + FIRST_WORD, last + 1)
-    ending = issue + FETCH
-    stored = last + array_latency(configuration) + configuration.beats_per_row_block if busy else 0
-    end = max(ending, stored)
-    fetching = max(0, ending - (last + 1))
-    return Counters(cycles=end, busy=busy, weight_stall=weight_stall + fetching, drain=drain + end - last - fetching)
+    products = itertools.takewhile(lambda operation: isinstance(operation, Matvec), operations)
+    matvecs = [product for product in products if isinstance(product, Matvec)]
+    if configuration.dataflow == "tables":
+        return table_cycles.product_cycles(matvecs, configuration)
+    return adder_cycles.product_cycles(matvecs, configuration)
+
+
+def first_word_cycle(configuration: Configuration) -> int:
+    """The cycle of a run in which its first weight word is taken."""
+    if configuration.dataflow == "tables":
+        return table_cycles.first_word_cycle(configuration)
+    return adder_cycles.FETCH + adder_cycles.FIRST_WORD
 
 
 def request_cycles(plan: RequestPlan, image: Image, configuration: Configuration) -> Counters:

@@ -21,7 +21,7 @@ class Opcode(enum.Enum, shape=8):
 class Instruction(data.Struct):
     """One instruction word, lowest bits first.
 
-    MATVEC reads row_blocks * chunks weight words from `weight_word` on, in row block order, chunks fastest; uses the
+    MATVEC reads row_blocks * chunks weight words from `weight_word` on, in the order of firmware.layout; uses the
     activation chunks from `activation_chunk` on, the same for every row block; and writes
     row_blocks * lanes / result_width result beats from `result_beat` on. row_blocks = 0 or chunks = 0 is a fault.
     Addresses beyond a memory are refused when a program is assembled for a configuration; the device does not check.

@@ -1,9 +1,15 @@
 """Weight words: how a ternary matrix lies in the weight memory, and how it travels on the link.
 
 A *row block* is `lanes` rows, a *chunk* `depth` columns, and each weight word holds the trits of one row block and one
-chunk. Words follow in the order in which the output-stationary array reads them: row block after row block, chunks
-fastest, so word `row_block * chunks + chunk`. In a word come `lanes` slices of `slice_bytes`, lane 0 first; a slice is
-the codes of its `depth` columns, column 0 in the lowest bits, little-endian, with zero bits on top up to a whole byte.
+chunk. In a word come `lanes` slices of `slice_bytes`, lane 0 first; a slice is its codes, the first in the lowest bits,
+little-endian, with zero bits on top up to a whole byte. The rest is as the dataflow needs it:
+
+- adders: row block after row block, chunks fastest, so word `row_block * chunks + chunk`. A slice is the codes of its
+  `depth` columns in their order.
+- tables: chunk after chunk, row blocks fastest, so word `chunk * row_blocks + row_block`. Code k of a slice, of G,
+  holds columns k, k + G, k + 2G ... of the chunk, so that a memory word has one activation for each code. Its sign bit
+  is stored XORed with that of code k & (k - 1) (k with its lowest set bit cleared; code 0 keeps its own): each node of
+  the adder tree finds there whether to add or to subtract (hw.array.signed_tree).
 
 Rows beyond the last and columns beyond the last are code 0. That is trit 0 in every packing but `bit1`, where it is +1:
 there the padding activations are 0, and the padding rows are results that nobody reads.
@@ -16,6 +22,8 @@ import numpy as np
 from trine.firmware.configuration import Configuration
 from trine.golden.arrays import Bool, Int8, UInt8, first
 from trine.golden.packing import Packing
+
+Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 class LayoutError(ValueError):
@@ -56,10 +64,14 @@ def pack_weights(weights: Int8, configuration: Configuration) -> bytes:
     blocks, chunks = count_row_blocks(rows, configuration), count_chunks(columns, configuration)
     padded = np.full((blocks * configuration.lanes, chunks * configuration.depth), _padding(codec), np.int8)
     padded[:rows, :columns] = weights
-    slices = padded.reshape(blocks, configuration.lanes, chunks, configuration.depth).swapaxes(1, 2)
-    codes = codec.encode(slices.reshape(*slices.shape[:3], -1, codec.trits_per_code))
+    matrix = padded.reshape(blocks, configuration.lanes, chunks, configuration.depth)
+    words = matrix.transpose(2, 0, 1, 3) if configuration.dataflow == "tables" else matrix.swapaxes(1, 2)
+    slices = words.reshape(-1, configuration.lanes, configuration.depth)
+    codes = codec.encode(np.ascontiguousarray(_grouped(slices, configuration)))
+    if configuration.dataflow == "tables":
+        codes ^= codes[..., _left_neighbours(configuration)] & _signs(configuration)
     bits = np.unpackbits(codes[..., None], axis=-1, count=codec.bits_per_code, bitorder="little")
-    return np.packbits(bits.reshape(*slices.shape[:3], -1), axis=-1, bitorder="little").tobytes()
+    return np.packbits(bits.reshape(*codes.shape[:2], -1), axis=-1, bitorder="little").tobytes()
 
 
 def unpack_weights(words: bytes, rows: int, columns: int, configuration: Configuration) -> Int8:
@@ -73,7 +85,8 @@ def unpack_weights(words: bytes, rows: int, columns: int, configuration: Configu
     if len(words) != expected:
         raise LayoutError(f"a {rows} x {columns} matrix takes {expected} bytes of weight words, not {len(words)}")
     check_words(words, configuration)
-    trits = decode_words(words, configuration).reshape(blocks, chunks, configuration.lanes, configuration.depth)
+    numbers = word_number(np.arange(blocks)[:, np.newaxis], np.arange(chunks), blocks, chunks, configuration)
+    trits = decode_words(words, configuration)[numbers]
     matrix = trits.swapaxes(1, 2).reshape(blocks * configuration.lanes, chunks * configuration.depth)
     wrong = matrix != _padding(configuration.codec)
     wrong[:rows, :columns] = False
@@ -81,6 +94,13 @@ def unpack_weights(words: bytes, rows: int, columns: int, configuration: Configu
         row, column = first(wrong)
         raise LayoutError(f"padding at row {row}, column {column} of a {rows} x {columns} matrix is not code 0")
     return np.ascontiguousarray(matrix[:rows, :columns])
+
+
+def word_number(row_block: Index, chunk: Index, row_blocks: int, chunks: int, configuration: Configuration) -> Index:
+    """Which word of a product, counted from 0, holds a row block and a chunk; arrays are broadcast."""
+    if configuration.dataflow == "tables":
+        return chunk * row_blocks + row_block
+    return row_block * chunks + chunk
 
 
 def check_words(words: bytes, configuration: Configuration) -> None:
@@ -108,7 +128,10 @@ def decode_words(words: bytes, configuration: Configuration) -> Int8:
     never loaded. `check_words` refuses both.
     """
     codes = _codes(_bits(words, configuration), configuration)
-    return _decoder(configuration.codec)[codes].reshape(-1, configuration.lanes, configuration.depth)
+    trits = _decoder(configuration.codec)[codes]
+    if configuration.dataflow == "tables":
+        trits = trits.swapaxes(-1, -2)
+    return trits.reshape(-1, configuration.lanes, configuration.depth)
 
 
 def _bits(words: bytes, configuration: Configuration) -> UInt8:
@@ -118,10 +141,35 @@ def _bits(words: bytes, configuration: Configuration) -> UInt8:
 
 
 def _codes(bits: UInt8, configuration: Configuration) -> UInt8:
-    """Codes (words, lanes, codes in a slice) of `_bits`."""
+    """Codes (words, lanes, codes in a slice) of `_bits`, each with its own sign."""
     width = configuration.codec.bits_per_code
-    codes = bits[..., : configuration.slice_bits].reshape(*bits.shape[:2], configuration.slice_bits // width, width)
-    return np.packbits(codes, axis=-1, bitorder="little")[..., 0]
+    stored = bits[..., : configuration.slice_bits].reshape(*bits.shape[:2], configuration.slice_bits // width, width)
+    codes = np.packbits(stored, axis=-1, bitorder="little")[..., 0]
+    if configuration.dataflow == "tables":
+        for number, left in enumerate(_left_neighbours(configuration)[1:], start=1):  # ascending: left is done
+            codes[..., number] ^= codes[..., left] & _signs(configuration)[number]
+    return codes
+
+
+def _grouped(slices: Int8, configuration: Configuration) -> Int8:
+    """The trits (words, lanes, codes, trits in a code) of slices (words, lanes, depth)."""
+    count, size = configuration.codes_per_slice, configuration.codec.trits_per_code
+    if configuration.dataflow == "tables":
+        return slices.reshape(*slices.shape[:2], size, count).swapaxes(-1, -2)
+    return slices.reshape(*slices.shape[:2], count, size)
+
+
+def _left_neighbours(configuration: Configuration) -> Index:
+    """k & (k - 1) of each code k of a slice."""
+    numbers = np.arange(configuration.codes_per_slice)
+    return numbers & np.maximum(numbers - 1, 0)
+
+
+def _signs(configuration: Configuration) -> UInt8:
+    """The sign bit of each code of a slice, but of the first, whose sign is stored as it is."""
+    signs = np.full(configuration.codes_per_slice, 1 << (configuration.codec.bits_per_code - 1), np.uint8)
+    signs[0] = 0
+    return signs
 
 
 @functools.cache

@@ -35,7 +35,7 @@ from trine.firmware.configuration import Configuration
 from trine.firmware.counters import COUNTER_NAMES, COUNTERS_FORMAT, Counters
 from trine.firmware.cycles import program_cycles
 from trine.firmware.instructions import INSTRUCTION_BYTES
-from trine.firmware.layout import decode_words
+from trine.firmware.layout import decode_words, word_number
 from trine.firmware.link import (
     ERROR,
     INFO_FORMAT,
@@ -237,7 +237,8 @@ class Machine:
         if configuration.activation_bits == 4:
             codes = (codes << 4) >> 4  # the low bits, sign extended
         codes = np.maximum(codes, np.int8(mode.code_range[0]))
-        index = (operation.weight_word + operation.chunks * np.arange(row_blocks)[:, np.newaxis] + np.arange(chunks))
+        index = operation.weight_word + word_number(np.arange(row_blocks)[:, np.newaxis], np.arange(chunks),
+                                                    operation.row_blocks, operation.chunks, configuration)
         words = self._trits[np.minimum(index, configuration.weight_words - 1)]
         words[index >= configuration.weight_words] = 0
         matrix = words.swapaxes(1, 2).reshape(row_blocks * configuration.lanes, -1)

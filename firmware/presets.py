@@ -29,10 +29,11 @@ def _ecp5_25f(name: str, part: str, link: Link) -> Configuration:
 PRESETS: dict[str, Configuration] = {
     preset.name: preset
     for preset in (
-        # Five trits a byte: 8 lanes x 5 columns are the 64 bits that the four SPRAMs deliver a cycle.
-        Configuration("icebreaker", "iCE40UP5K-sg48", clock_mhz=24, lanes=8, depth=5, packing="trit5x8",
-                      weight_words=16384, activation_chunks=128, result_beats=512, result_width=1, program_words=64,
-                      accumulator_bits=20, maximum_payload=512, link=UART_6M),
+        # Five trits a byte: 8 tables of five are the 64 bits that the four SPRAMs deliver a cycle.
+        Configuration("icebreaker", "iCE40UP5K-sg48", clock_mhz=24, lanes=1, depth=40, packing="trit5x8",
+                      weight_words=16384, activation_chunks=16, result_beats=512, result_width=1, program_words=64,
+                      accumulator_bits=20, maximum_payload=512, dataflow="tables", weight_storage="single-port",
+                      link=UART_6M),
         Configuration("tinyfpga_bx", "iCE40LP8K-cm81", clock_mhz=16, lanes=4, depth=8, packing="trit2",
                       weight_words=512, activation_chunks=64, result_beats=128, result_width=1, program_words=16,
                       accumulator_bits=20, maximum_payload=512, link=USB_FULL_SPEED),
@@ -44,18 +45,21 @@ PRESETS: dict[str, Configuration] = {
                       weight_words=1536, activation_chunks=128, result_beats=256, result_width=2, program_words=64,
                       link=USB_HIGH_SPEED),
         _ecp5_85f("butterstick", "LFE5UM5G-85F-8-CABGA381", USB_HIGH_SPEED),
-        Configuration("array_25f_384", "LFE5U-25F-6-CABGA381", clock_mhz=150, lanes=24, depth=16, packing="trit2",
-                      weight_words=512, activation_chunks=256, result_beats=512, result_width=8, accumulator_bits=20,
-                      bare=True),
-        Configuration("array_25f_768", "LFE5U-25F-6-CABGA381", clock_mhz=75, lanes=24, depth=32, packing="trit2",
-                      weight_words=256, activation_chunks=256, result_beats=512, result_width=8, accumulator_bits=20,
-                      bare=True),
-        Configuration("array_85f_2048", "LFE5U-85F-6-CABGA381", clock_mhz=100, lanes=64, depth=32, packing="trit2",
-                      weight_words=256, activation_chunks=256, result_beats=512, result_width=16, accumulator_bits=20,
-                      bare=True),
-        Configuration("array_up5k_40", "iCE40UP5K-sg48", clock_mhz=48, lanes=8, depth=5, packing="trit5x8",
-                      weight_words=4096, activation_chunks=128, result_beats=512, result_width=1, accumulator_bits=20,
-                      bare=True),
+        # Tables of three: fewer lanes mean more row blocks to a chunk, and less waiting for tables; more lanes, fewer
+        # groups whose tables have to be built.
+        Configuration("array_25f_384", "LFE5U-25F-6-CABGA381", clock_mhz=150, lanes=8, depth=48, packing="trit3x5",
+                      weight_words=512, activation_chunks=128, result_beats=512, result_width=8, accumulator_bits=20,
+                      dataflow="tables", bare=True),
+        Configuration("array_25f_768", "LFE5U-25F-6-CABGA381", clock_mhz=150, lanes=8, depth=96, packing="trit3x5",
+                      weight_words=512, activation_chunks=128, result_beats=512, result_width=8, accumulator_bits=20,
+                      dataflow="tables", bare=True),
+        # 2,064 trits: a multiple of three.
+        Configuration("array_85f_2048", "LFE5U-85F-6-CABGA381", clock_mhz=100, lanes=16, depth=129, packing="trit3x5",
+                      weight_words=512, activation_chunks=128, result_beats=512, result_width=16, accumulator_bits=20,
+                      dataflow="tables", bare=True),
+        Configuration("array_up5k_40", "iCE40UP5K-sg48", clock_mhz=48, lanes=1, depth=40, packing="trit5x8",
+                      weight_words=4096, activation_chunks=16, result_beats=256, result_width=1, accumulator_bits=20,
+                      dataflow="tables", weight_storage="single-port", bare=True),
     )
 }
 

@@ -48,7 +48,7 @@ class LayerResult:
     @property
     def busy(self) -> float:
         """Share of the cycles from first word to last result in which a word was accepted, weights resident."""
-        return busy_share(self.counters, self.runs)
+        return busy_share(self.counters, self.runs, self.configuration)
 
     @property
     def efficiency(self) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from trine.firmware.configuration import Configuration, Link
 from trine.firmware.counters import Counters
-from trine.firmware.cycles import FETCH, FIRST_WORD, LinkUse
+from trine.firmware.cycles import LinkUse, first_word_cycle
 from trine.host.routed import Clock
 
 
@@ -33,13 +33,13 @@ def link_seconds(use: LinkUse, link: Link) -> float:
     return (use.to_device + use.from_device) / link.bytes_per_second + use.round_trips * link.round_trip_seconds
 
 
-def busy_share(counters: Counters, runs: int) -> float:
+def busy_share(counters: Counters, runs: int, configuration: Configuration) -> float:
     """Share, from 0 to 1, of the cycles from a run's first weight word to its last result in which a word was accepted.
 
     counters: of `runs` runs that each execute something. What a run spends before its first word is a constant of the
     cycle model, which the counters equal. 0 if nothing ran.
     """
-    cycles = counters.engine.cycles - runs * (FETCH + FIRST_WORD - 1)
+    cycles = counters.engine.cycles - runs * (first_word_cycle(configuration) - 1)
     return counters.busy / cycles if runs else 0.0
 
 

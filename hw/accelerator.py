@@ -9,7 +9,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from trine.firmware.configuration import Configuration
-from trine.hw.array.adder_array import AdderArray
+from trine.hw.array.command import row_block_bits
+from trine.hw.array.ternary_array import make_array
 from trine.hw.link.controller import Controller
 from trine.hw.link.receiver import Receiver
 from trine.hw.link.transmitter import Transmitter
@@ -50,9 +51,10 @@ class Accelerator(wiring.Component):
         m.submodules.transmitter = transmitter = Transmitter()
         m.submodules.controller = controller = Controller(c, self._build_id)
         m.submodules.sequencer = sequencer = Sequencer(c)
-        m.submodules.weights = weights = WeightMemory(c.weight_words, c.lanes, c.slice_bits)
-        m.submodules.array = array = AdderArray(c)
-        m.submodules.results = results = ResultBuffer(c.result_beats, c.result_width, c.beats_per_row_block)
+        m.submodules.weights = weights = WeightMemory(c.weight_words, c.lanes, c.slice_bits, c.weight_storage,
+                                                            row_block_bits(c), c.activation_chunks.bit_length())
+        m.submodules.array = array = make_array(c)
+        m.submodules.results = results = ResultBuffer(c.result_beats, c.result_width, c.accumulator_bits, array.stores)
         m.submodules.counters = counters = CycleCounters()
 
         connect(m, flipped(self.i), receiver.i)
@@ -73,7 +75,10 @@ class Accelerator(wiring.Component):
                 port.partial.eq(memory.partial), port.overflow.eq(memory.overflow),
             ]
             connect(m, port.bytes, memory.bytes)
-        m.d.comb += [results.address.eq(controller.result_address), controller.result_data.eq(results.data)]
+        m.d.comb += [
+            results.address.eq(controller.result_address), results.value.eq(controller.result_value),
+            controller.result_data.eq(results.data),
+        ]
 
         connect(m, controller.runs, sequencer.runs)
         connect(m, sequencer.fetches, weights.fetches)
@@ -81,11 +86,13 @@ class Accelerator(wiring.Component):
         connect(m, sequencer.stores, results.stores)
         connect(m, weights.weights, array.weights)
         connect(m, array.results, results.results)
+        m.d.comb += results.last.eq(array.last)
         m.d.comb += [
             sequencer.storing.eq(results.busy),
             controller.done.eq(sequencer.done), controller.fault.eq(sequencer.fault),
             counters.word.eq(array.weights.valid & array.weights.ready),
-            counters.pacing.eq(array.pacing), counters.array_idle.eq(~array.active),
+            counters.pacing.eq(array.pacing), counters.building.eq(array.building),
+            counters.array_idle.eq(~array.active),
             counters.running.eq(sequencer.running), counters.ending.eq(sequencer.ending),
             counters.linked.eq(receiver.active | receiver.valid | controller.active), counters.hold.eq(controller.hold),
             controller.counters.eq(counters.counters),

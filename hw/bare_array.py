@@ -1,15 +1,16 @@
 """A bare array: array, weight memory and result buffer behind a handful of pins, for comparing arrays.
 
 There is no link, no program and no counter, so that what is routed is the engine alone: `engine_lut` of a report
-(docs/reference.md). It is the same AdderArray and WeightMemory as in an Accelerator, and can be driven: it computes.
+(docs/reference.md). It is the same array and WeightMemory as in an Accelerator, and can be driven: it computes.
 """
 
-from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.hdl import Module, Signal
+from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from trine.firmware.configuration import Configuration
-from trine.hw.array.adder_array import AdderArray, Command
+from trine.hw.array.command import command_layout, row_block_bits
+from trine.hw.array.ternary_array import make_array
 from trine.hw.memory.result_buffer import ResultBuffer
 from trine.hw.memory.weight_memory import WeightMemory
 
@@ -47,11 +48,13 @@ class BareArray(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         c = self._configuration
-        m.submodules.weights = weights = WeightMemory(c.weight_words, c.lanes, c.slice_bits)
-        m.submodules.array = array = AdderArray(c)
-        m.submodules.results = results = ResultBuffer(c.result_beats, c.result_width, c.beats_per_row_block)
+        m.submodules.weights = weights = WeightMemory(c.weight_words, c.lanes, c.slice_bits, c.weight_storage,
+                                                            row_block_bits(c), c.activation_chunks.bit_length())
+        m.submodules.array = array = make_array(c)
+        m.submodules.results = results = ResultBuffer(c.result_beats, c.result_width, c.accumulator_bits, queue=1)
         connect(m, weights.weights, array.weights)
         connect(m, array.results, results.results)
+        m.d.comb += results.last.eq(array.last)
 
         for target, memory in ((Target.WEIGHTS, weights), (Target.ACTIVATIONS, array)):
             m.d.comb += [
@@ -59,35 +62,40 @@ class BareArray(wiring.Component):
                 memory.bytes.payload.eq(self.i.payload), memory.bytes.valid.eq(self.i.valid & (self.target == target)),
             ]
 
-        # A command goes to array, weight memory and result buffer at once, when all three are free.
-        command = data.View(Command, Signal(48, name="command"))
-        taken = Signal(range(7))
-        ready = array.commands.ready & weights.fetches.ready & results.stores.ready
-        issue = (taken == 6) & ready
+        # A command goes to array, weight memory and result buffer at once, when the one before is done with all three.
+        command = Signal(command_layout(c), reset_less=True)
+        taken, complete, issue = Signal(range(6)), Signal(), Signal()
+        m.d.sync += issue.eq(complete & ~results.busy & ~issue)  # the other two are free then as well, and remain so
         m.d.comb += [
             array.commands.payload.eq(command), array.commands.valid.eq(issue),
             weights.fetches.payload.row_blocks.eq(command.row_blocks),
             weights.fetches.payload.chunks.eq(command.chunks), weights.fetches.valid.eq(issue),
-            results.stores.payload.row_blocks.eq(command.row_blocks), results.stores.valid.eq(issue),
-            self.i.ready.eq((self.target != Target.COMMAND) | (taken != 6)),
-            self.busy.eq(results.busy | (taken == 6)),
+            results.stores.valid.eq(issue),
+            self.i.ready.eq((self.target != Target.COMMAND) | ~complete),
+            self.busy.eq(results.busy | complete),
         ]
         with m.If(self.start | issue):
-            m.d.sync += taken.eq(0)
+            m.d.sync += [taken.eq(0), complete.eq(0)]
         with m.Elif(self.i.valid & self.i.ready & (self.target == Target.COMMAND)):
-            m.d.sync += [command.eq(Cat(command.as_value()[8:], self.i.payload)), taken.eq(taken + 1)]
+            m.d.sync += [taken.eq(taken + 1), complete.eq(taken == 5)]
+            fields = (command.row_blocks, command.chunks, command.activation_chunk)
+            for number, part in enumerate(part for field in fields for part in (field[:8], field[8:])):
+                with m.If(taken == number):
+                    m.d.sync += part.eq(self.i.payload)
 
-        byte = Signal(range(c.beat_bytes))
-        fresh = Signal()  # the beat at the address is on the read port
+        value, byte = Signal(range(max(c.result_width, 2))), Signal(2)
+        fresh = Signal()  # the value at the address is on the read port
         m.d.comb += [
-            self.o.payload.eq(results.data.as_value().word_select(byte, 8)),
+            results.value.eq(value), self.o.payload.eq(results.data.as_unsigned().word_select(byte, 8)),
             self.o.valid.eq(fresh & (self.target == Target.RESULTS)),
         ]
         m.d.sync += fresh.eq(1)
         with m.If(self.start):
-            m.d.sync += [results.address.eq(0), byte.eq(0), fresh.eq(0)]
+            m.d.sync += [results.address.eq(0), value.eq(0), byte.eq(0), fresh.eq(0)]
         with m.Elif(self.o.valid & self.o.ready):
             m.d.sync += byte.eq(byte + 1)
-            with m.If(byte == c.beat_bytes - 1):
-                m.d.sync += [results.address.eq(results.address + 1), byte.eq(0), fresh.eq(0)]
+            with m.If(byte == 3):
+                m.d.sync += [value.eq(value + 1), fresh.eq(0)]
+                with m.If(value == c.result_width - 1):
+                    m.d.sync += [results.address.eq(results.address + 1), value.eq(0)]
         return m

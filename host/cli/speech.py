@@ -59,7 +59,7 @@ def run_figures(runner: Runner) -> dict[str, Any]:
         "tokens": runner.passes,
         "cycles_per_token": {cause: getattr(counters, cause) / passes for cause in CAUSES},
         "array_cycles_per_token": counters.engine.cycles / passes,
-        "busy": busy_share(counters, runner.tally.runs),
+        "busy": busy_share(counters, runner.tally.runs, configuration),
         "efficiency": efficiency(runner.weights * runner.passes, counters, configuration),
         "array_tokens_per_s": rates.array_tokens_per_s,
         "offload_tokens_per_s": rates.offload_tokens_per_s,

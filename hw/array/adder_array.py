@@ -12,19 +12,12 @@ from amaranth.lib.wiring import In, Out
 
 from trine.firmware.configuration import Configuration
 from trine.hw.array.accumulator import Step
+from trine.hw.array.command import command_layout
 from trine.hw.array.lane import Lane
 from trine.hw.memory.loader import NO_COLLISIONS, Loader
 
 QUEUE_LATENCY = 2
 """Cycles through the queue from which results leave, if it is empty."""
-
-
-class Command(data.Struct):
-    """One matrix-vector product: row_blocks * chunks weight words; both >= 1."""
-
-    row_blocks: unsigned(16)
-    chunks: unsigned(16)
-    activation_chunk: unsigned(16)
 
 
 class AdderArray(wiring.Component):
@@ -43,10 +36,12 @@ class AdderArray(wiring.Component):
     -------
     start, address, bytes, partial, overflow: load the activation buffer, one byte a code, in words of one chunk
         (see Loader); codes of a narrower configuration are the low bits.
-    commands: In, stream of Command.
+    commands: In, stream of commands.
     weights: In, stream of weight words, row block after row block, chunks fastest.
     results: Out, stream of `result_width` int32 values, lowest row first.
+    last: Out, with results: they are their product's last.
     pacing: Out, 1 while a row block's last word has to wait because results are leaving.
+    building: Out, 0: there are no tables.
     active: Out, 1 while words of a command are still to come.
     """
 
@@ -60,10 +55,12 @@ class AdderArray(wiring.Component):
         loader = self._loader.signature.members
         super().__init__({
             **{name: loader[name] for name in ("start", "address", "bytes", "partial", "overflow")},
-            "commands": In(stream.Signature(Command)),
+            "commands": In(stream.Signature(command_layout(configuration))),
             "weights": In(stream.Signature(data.ArrayLayout(unsigned(configuration.slice_bits), configuration.lanes))),
             "results": Out(stream.Signature(data.ArrayLayout(signed(32), configuration.result_width))),
+            "last": Out(1),
             "pacing": Out(1),
+            "building": Out(1),
             "active": Out(1),
         })
 
@@ -77,12 +74,17 @@ class AdderArray(wiring.Component):
         """Beats of the row blocks that are accepted while one is on its way through an empty queue, and of the next."""
         return self.latency + 1 + self._configuration.beats_per_row_block
 
+    @property
+    def stores(self) -> int:
+        """Products that can be under way at the same time, from one's first word to another's results."""
+        return 8
+
     def elaborate(self, platform):
         m = Module()
         configuration = self._configuration
 
-        first, last, accept = Signal(), Signal(), Signal()
-        activation_chunk = self._control(m, first, last, accept)
+        first, last, row_block_last, accept = Signal(), Signal(), Signal(), Signal()
+        activation_chunk = self._control(m, first, last, row_block_last, accept)
         codes = self._activation_buffer(m, activation_chunk, accept)
 
         # From the word to the accumulator: one register for the word, then the lane's own stages.
@@ -94,6 +96,9 @@ class AdderArray(wiring.Component):
         finished = step.valid & step.last
         for stage in range(self._lanes[0].latency - self._lanes[0].step_latency):
             finished = _delay(m, finished, f"finished_{stage}")
+        finished_last = row_block_last
+        for stage in range(1 + self._lanes[0].latency):
+            finished_last = _delay(m, finished_last, f"finished_last_{stage}")
 
         totals = []
         for index, lane in enumerate(self._lanes):
@@ -104,12 +109,13 @@ class AdderArray(wiring.Component):
         # Finished rows move to a register of their own and from there, `result_width` at a time, into the queue.
         beats = configuration.beats_per_row_block
         width = configuration.result_width * configuration.accumulator_bits
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=width, depth=self._queue_depth)
+        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=width + 1, depth=self._queue_depth)
         leaving = Signal(configuration.lanes * configuration.accumulator_bits, reset_less=True)
+        leaving_last = Signal()
         beats_left = Signal(range(beats + 1))
         m.d.comb += [
-            queue.w_data.eq(leaving[:width]), queue.w_en.eq(beats_left != 0),
-            self.results.valid.eq(queue.r_rdy), queue.r_en.eq(self.results.ready),
+            queue.w_data.eq(Cat(leaving[:width], leaving_last & (beats_left == 1))), queue.w_en.eq(beats_left != 0),
+            self.results.valid.eq(queue.r_rdy), queue.r_en.eq(self.results.ready), self.last.eq(queue.r_data[-1]),
             *(result.eq(queue.r_data.word_select(index, configuration.accumulator_bits).as_signed())
               for index, result in enumerate(self.results.payload)),
         ]
@@ -117,19 +123,21 @@ class AdderArray(wiring.Component):
         with m.If(beats_left != 0):
             m.d.sync += beats_left.eq(beats_left - 1)
         with m.If(finished):
-            m.d.sync += [leaving.eq(Cat(*totals)), beats_left.eq(beats)]
+            m.d.sync += [leaving.eq(Cat(*totals)), leaving_last.eq(finished_last), beats_left.eq(beats)]
         return m
 
-    def _control(self, m, first, last, accept):
+    def _control(self, m, first, last, row_block_last, accept):
         """Counts chunks and row blocks; returns the chunk whose codes the accepted word needs.
 
-        `first` and `last` say which chunk of its row block the next word is. What the next cycle needs is compared a
+        `first` and `last` say which chunk of its row block the next word is, `row_block_last` whether that is its
+        product's last one. What the next cycle needs is compared a
         cycle ahead, so that `weights.ready` is one LUT behind registers: from there it goes to every weight bank.
         """
-        command = Signal(Command)
-        chunks_left, row_blocks_left = Signal(16), Signal(16)  # after the current one
-        row_block_last = Signal()
-        activation_chunk = Signal(16)
+        layout = command_layout(self._configuration)
+        command = Signal(layout)
+        # Left after the current one.
+        chunks_left, row_blocks_left = Signal(layout["chunks"].shape), Signal(layout["row_blocks"].shape)
+        activation_chunk = Signal(layout["activation_chunk"].shape)
         beats = self._configuration.beats_per_row_block
         pace, paced = Signal(range(max(beats, 2))), Signal()  # cycles until the next last word
         room = Signal(range(self._queue_depth + 1), init=self._queue_depth)  # beats

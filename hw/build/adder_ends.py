@@ -7,13 +7,15 @@ yosys connects an adder's first CIN to a constant and leaves its last COUT dangl
 and a feed-out there, two LUT4 each, for every adder. Here the dangling COUT is removed, and the carry starts in a
 half-cell whose table has P = 0, so that what is at its CIN does not count and can be left open. The adder
 {a, 1} + {b, c} of a carry input has such a half-cell already; others get one in front, for which an odd width has a
-place to spare.
+place to spare. And where the number of half-cells is odd after all, two adders of the same length become one chain: the
+second one's first half-cell ignores the carry of the first.
 
 Weighed against it: opening CIN of the adder's own first half-cell, which would add whatever is there; and instances of
 CCU2C in the gateware, which would need a model to be simulated.
 """
 
 import itertools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -48,10 +50,25 @@ def trim_adder_ends(netlist: Netlist) -> int:
     carries = {wired(cell, "COUT") for cell in adders.values()} | {"x"}
     heads = [name for name, cell in adders.items() if wired(cell, "CIN") not in carries]
     chains = [chain for head in heads if (chain := _chain(netlist.cells, readers, head))]
-    for chain in chains:
-        halves = [half for name in chain for half in _halves(netlist.cells[name], readers)]
-        _replace(netlist, chain, _started(halves, wired(netlist.cells[chain[0]], "CIN")))
+    odd: dict[int, tuple[list[str], list[_Half]]] = {}  # the last adder of each odd length that has no partner yet
+    for chain in sorted(chains, key=lambda chain: _natural(chain[0])):
+        halves = _started([half for name in chain for half in _halves(netlist.cells[name], readers)],
+                          wired(netlist.cells[chain[0]], "CIN"))
+        if len(halves) % 2 and len(halves) in odd:
+            partner, partner_halves = odd.pop(len(halves))
+            _replace(netlist, partner + chain, partner_halves + halves)
+        elif len(halves) % 2:
+            odd[len(halves)] = (chain, halves)
+        else:
+            _replace(netlist, chain, halves)
+    for chain, halves in odd.values():
+        _replace(netlist, chain, halves)
     return len(chains)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Orders names that differ in a number by the number, so that neighbours become partners."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 def _chain(cells: Mapping[str, Cell], readers: Mapping[Bit, list[Reader]], head: str) -> list[str]:

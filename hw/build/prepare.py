@@ -9,12 +9,17 @@ with a multiplexer and a flip-flop a bit behind every block RAM of two ports: 1,
 `array_25f_384` had. A memory whose users do not care says so with the attribute `no_rw_check`, yosys' own name for it.
 yosys obeys it in Verilog only, where ports are yet to be found; in RTLIL, where they are cells, the same is said by
 COLLISION_X_MASK: the word is undefined.
+
+Content. Amaranth gives every memory a content, zeros if none is asked for, and an iCE40UP5K's single-port RAM has none
+at power-up; so the content of a memory with `ram_style` "huge" goes.
 """
 
 import re
 
 _IDENTIFIER = re.compile(r"(?<!\S)\\\S+")
-_MEMORY = re.compile(r"attribute \\no_rw_check 1\n\s*memory .*\\(\S+)\n")
+_HUGE = re.compile(r'attribute \\ram_style "huge"\n\s*(?:attribute .*\n\s*)*memory .*\\(\S+)\n')
+_CONTENT = re.compile(r"  cell \$meminit_v2 .*?\n  end\n", re.DOTALL)
+_MEMORY = re.compile(r"attribute \\no_rw_check 1\n\s*(?:attribute .*\n\s*)*memory .*\\(\S+)\n")
 _READ_PORT = re.compile(r"  cell \$memrd_v2 .*?\n  end\n", re.DOTALL)
 _NAME = re.compile(r'parameter \\MEMID "\\\\(\S+)"')
 _MASK = re.compile(r"(parameter \\COLLISION_X_MASK \d+')(0+)\n")
@@ -25,7 +30,8 @@ def prepare(design: str) -> str:
 
     Raises ValueError if two names of a module become one.
     """
-    return "\nmodule ".join(_allow_collisions(_rename(module)) for module in design.split("\nmodule "))
+    return "\nmodule ".join(_without_content(_allow_collisions(_rename(module)))
+                             for module in design.split("\nmodule "))
 
 
 def _rename(module: str) -> str:
@@ -40,6 +46,16 @@ def _rename(module: str) -> str:
 
 def _without_brackets(name: str) -> str:
     return name.replace("[", ".").replace("]", "")
+
+
+def _without_content(module: str) -> str:
+    huge = set(_HUGE.findall(module))
+
+    def keep(match: re.Match[str]) -> str:
+        name = _NAME.search(match.group())
+        return "" if name is not None and name.group(1) in huge else match.group()
+
+    return _CONTENT.sub(keep, module) if huge else module
 
 
 def _allow_collisions(module: str) -> str:

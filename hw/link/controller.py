@@ -2,7 +2,7 @@
 
 import struct
 
-from amaranth.hdl import Array, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Array, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -55,7 +55,7 @@ class Controller(wiring.Component):
     request, valid, payload, release: the receiver's.
     reply, start, reply_payload, sent: the transmitter's (`sent` is its `idle`).
     weights, program, activations: Out, load ports.
-    result_address, result_data: the result buffer's read port.
+    result_address, result_value, result_data: the result buffer's read port.
     runs: Out, entry addresses to the sequencer; done, fault: In, its answer.
     counters: In. hold: Out, 1 while they must not count, because they are being read.
     active: Out, 1 while a request is being served.
@@ -77,7 +77,8 @@ class Controller(wiring.Component):
             "program": Out(LoadPort()),
             "activations": Out(LoadPort()),
             "result_address": Out(range(max(configuration.result_beats, 2))),
-            "result_data": In(unsigned(8 * configuration.beat_bytes)),
+            "result_value": Out(range(max(configuration.result_width, 2))),
+            "result_data": In(signed(32)),
             "runs": Out(stream.Signature(unsigned(32))),
             "done": In(1),
             "fault": In(1),
@@ -265,18 +266,21 @@ class Controller(wiring.Component):
         return offered
 
     def _results(self, m, address):
-        """The byte of the result buffer that is to be sent next; the beat after the current one is always ahead."""
-        beat = Signal(8 * self._configuration.beat_bytes)
-        byte = Signal(range(self._configuration.beat_bytes))
+        """The byte of the result buffer that is to be sent next; the value after the current one is always ahead."""
+        value, byte = Signal(32), Signal(2)
+        following = Signal()
         with m.If(self.start):
-            m.d.sync += [beat.eq(self.result_data), byte.eq(0), self.result_address.eq(self.result_address + 1)]
+            m.d.comb += following.eq(1)
         with m.Elif(self.active & self.sent):
-            m.d.sync += self.result_address.eq(address)
+            m.d.sync += [self.result_address.eq(address), self.result_value.eq(0)]
         with m.Elif(self.reply_payload.ready & self.reply_payload.valid):
-            m.d.sync += [beat.eq(beat >> 8), byte.eq(byte + 1)]
-            with m.If(byte == self._configuration.beat_bytes - 1):
-                m.d.sync += [beat.eq(self.result_data), byte.eq(0), self.result_address.eq(self.result_address + 1)]
-        return beat[:8]
+            m.d.sync += [value.eq(value >> 8), byte.eq(byte + 1)]
+            m.d.comb += following.eq(byte == 3)
+        with m.If(following):
+            m.d.sync += [value.eq(self.result_data), byte.eq(0), self.result_value.eq(self.result_value + 1)]
+            with m.If(self.result_value == self._configuration.result_width - 1):
+                m.d.sync += [self.result_value.eq(0), self.result_address.eq(self.result_address + 1)]
+        return value[:8]
 
 
 def _length_wrong(request: Request, length):

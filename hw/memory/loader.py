@@ -12,6 +12,10 @@ NO_COLLISIONS = {"no_rw_check": 1}
 """Attribute of a memory of which no word that matters is read in the cycle in which it is written: yosys need not make
 the old word come out then, which costs an ECP5 block RAM a multiplexer and a flip-flop for every bit."""
 
+SINGLE_PORT = NO_COLLISIONS | {"ram_style": "huge"}
+"""Attributes of a memory that is to be an iCE40UP5K's single-port RAM: its two ports have one address, it is never read
+while it is written, and it holds nothing at power-up (hw.build.prepare)."""
+
 
 class Loader(wiring.Component):
     """Assembles words of `banks` x `bank_bytes` bytes and writes them bank by bank.
@@ -32,6 +36,7 @@ class Loader(wiring.Component):
     bytes: In, stream of bytes.
     partial: Out, 1 while a word is begun and not complete.
     overflow: Out, 1 once the next byte would lie beyond the memory; such bytes are dropped.
+    write: Out, 1 in a cycle in which a bank is written.
     write_bank, write_address, write_data: Out, the write port: one bit a bank.
     """
 
@@ -43,6 +48,7 @@ class Loader(wiring.Component):
             "bytes": In(stream.Signature(8)),
             "partial": Out(1),
             "overflow": Out(1),
+            "write": Out(1),
             "write_bank": Out(unsigned(banks)),
             "write_address": Out(range(max(words, 2))),
             "write_data": Out(unsigned(8 * bank_bytes)),
@@ -50,7 +56,7 @@ class Loader(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        word = Signal(range(self._words + 1))
+        word = Signal(range(max(self._words, 2)))
         bank = Signal(unsigned(self._banks), init=1)
         byte = Signal(range(self._bank_bytes))
         last_byte = byte == self._bank_bytes - 1
@@ -58,22 +64,20 @@ class Loader(wiring.Component):
 
         m.d.comb += [
             self.bytes.ready.eq(1),
-            self.overflow.eq(word >= self._words),
             self.partial.eq((byte != 0) | ~bank[0]),
+            self.write_bank.eq(bank.rotate_right(1) & self.write.replicate(self._banks)), self.write_address.eq(word),
         ]
-        m.d.sync += self.write_bank.eq(0)
+        m.d.sync += self.write.eq(accepted & last_byte)
+        with m.If(self.write_bank[-1]):
+            m.d.sync += word.eq(word + 1)
         with m.If(accepted):
             shifted = (self.bytes.payload << (8 * (self._bank_bytes - 1))) | (self.write_data >> 8)
-            m.d.sync += [self.write_data.eq(shifted), self.write_address.eq(word), byte.eq(byte + 1)]
+            m.d.sync += [self.write_data.eq(shifted), byte.eq(byte + 1)]
             with m.If(last_byte):
-                m.d.sync += [self.write_bank.eq(bank), byte.eq(0), bank.eq(bank.rotate_left(1))]
-                with m.If(bank[-1]):
-                    m.d.sync += word.eq(word + 1)
+                m.d.sync += [byte.eq(0), bank.eq(bank.rotate_left(1))]
+                with m.If(bank[-1]):  # `word` follows a cycle later: with words of one byte, when the next one is here
+                    behind = self.write_bank[-1] if self._banks * self._bank_bytes == 1 else 0
+                    m.d.sync += self.overflow.eq(word + behind == self._words - 1)
         with m.If(self.start):
-            out_of_range = self.address >= self._words
-            m.d.sync += [byte.eq(0), bank.eq(1)]
-            with m.If(out_of_range):
-                m.d.sync += word.eq(self._words)
-            with m.Else():
-                m.d.sync += word.eq(self.address)
+            m.d.sync += [byte.eq(0), bank.eq(1), word.eq(self.address), self.overflow.eq(self.address >= self._words)]
         return m

@@ -1,88 +1,75 @@
 """Where results wait until the host reads them."""
 
-from amaranth.hdl import Module, Signal, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Signal, signed
 from amaranth.lib import data, fifo, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from trine.hw.memory.loader import NO_COLLISIONS
 
 
-class Store(data.Struct):
-    """Where the results of the next `row_blocks` row blocks go: from `beat` on; row_blocks >= 1."""
-
-    beat: unsigned(32)
-    row_blocks: unsigned(16)
-
-
 class ResultBuffer(wiring.Component):
-    """`beats` beats of `width` int32 values, written in order, read at random.
+    """`beats` beats of `width` int32 values, written in order, read one value at a time, at random.
 
-    Throughput: a beat a cycle, also from one store to the next. Up to `QUEUE` stores wait while one is under way.
-    Latency: `data` follows `address` by one cycle. A store that goes beyond the end of the buffer makes it undefined.
+    The low `value_bits` of each value are kept. Block RAMs write wide words and read narrow ones without any logic, if
+    they are told: by a write port for each value of a beat.
+
+    Throughput: a beat a cycle, also from one store to the next. Up to `queue` stores wait while one is under way.
+    Latency: `data` follows `address` and `value` by one cycle. A store that goes beyond the end of the buffer makes it
+    undefined.
 
     Parameters
     ----------
-    beats: capacity. width: values to a beat. beats_per_row_block: beats in which a row block arrives.
+    beats: capacity. width: values to a beat. value_bits: bits of the array's accumulators, which `data` sign-extends.
+    queue: stores that can wait.
 
     Members
     -------
-    stores: In, stream of Store, served in order.
-    results: In, stream of beats.
+    stores: In, stream of beat numbers, each where the results of the next product go, served in order.
+    results: In, stream of beats, always ready: a beat that comes while no store is under way is lost.
+    last: In, with a beat: it is its product's last.
     busy: Out, 1 while a store is not complete.
-    address, data: In and Out, the read port.
+    address, value: In, the read port: which beat, and which of its values. data: Out, int32.
     """
 
-    QUEUE = 8
-
-    def __init__(self, beats: int, width: int, beats_per_row_block: int):
-        self._beats, self._beats_per_row_block = beats, beats_per_row_block
-        beat = data.ArrayLayout(signed(32), width)
+    def __init__(self, beats: int, width: int, value_bits: int = 32, queue: int = 8):
+        self._beats, self._width, self._value_bits, self._queue = beats, width, value_bits, queue
         super().__init__({
-            "stores": In(stream.Signature(Store)),
-            "results": In(stream.Signature(beat)),
+            "stores": In(stream.Signature(range(max(beats, 2)))),
+            "results": In(stream.Signature(data.ArrayLayout(signed(32), width), always_ready=True)),
+            "last": In(1),
             "busy": Out(1),
             "address": In(range(max(beats, 2))),
-            "data": Out(beat),
+            "value": In(range(max(width, 2))),
+            "data": Out(signed(32)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.queue = queue = fifo.SyncFIFO(width=len(self.stores.payload.as_value()), depth=self.QUEUE)
-        m.submodules.memory = buffer = memory.Memory(shape=self.data.shape(), depth=self._beats, init=[],
-                                                    attrs=NO_COLLISIONS)
-        write, read = buffer.write_port(), buffer.read_port()
+        m.submodules.queue = queue = fifo.SyncFIFO(width=len(self.stores.payload), depth=self._queue)
+        lane_bits = (self._width - 1).bit_length()
+        m.submodules.memory = buffer = memory.Memory(shape=signed(self._value_bits), depth=self._beats << lane_bits,
+                                                    init=[], attrs=NO_COLLISIONS)
+        read = buffer.read_port()
+        m.d.comb += [read.addr.eq(Cat(self.value[:lane_bits], self.address)), self.data.eq(read.data)]
 
-        address = Signal(range(max(self._beats, 2)))
-        beats_left, row_blocks_left = Signal(range(self._beats_per_row_block + 1)), Signal(16)
-        active, beat_last, row_block_last = Signal(), Signal(), Signal()  # compared a cycle ahead
-        store = data.View(Store, queue.r_data)
-        written = self.results.valid & self.results.ready
-        block_written = written & beat_last
-        finished = block_written & row_block_last
+        address = Signal(range(max(self._beats, 2)), reset_less=True)
+        active = Signal()
+        written = self.results.valid & active
+        finished = written & self.last
         m.d.comb += [
             queue.w_data.eq(self.stores.payload), queue.w_en.eq(self.stores.valid), self.stores.ready.eq(queue.w_rdy),
             queue.r_en.eq(~active | finished),
-            self.results.ready.eq(active),
             self.busy.eq(active | queue.r_rdy),
-            write.addr.eq(address), write.data.eq(self.results.payload), write.en.eq(written),
-            read.addr.eq(self.address), self.data.eq(read.data),
         ]
-        with m.If(written):
-            m.d.sync += [address.eq(address + 1), beats_left.eq(beats_left - 1), beat_last.eq(beats_left == 2)]
-        with m.If(block_written):
-            m.d.sync += [
-                *self._begin_row_block(beats_left, beat_last),
-                row_blocks_left.eq(row_blocks_left - 1), row_block_last.eq(row_blocks_left == 2),
+        for index, value in enumerate(self.results.payload):
+            write = buffer.write_port()
+            m.d.comb += [
+                write.addr.eq(Cat(Const(index, lane_bits), address)), write.data.eq(value), write.en.eq(written),
             ]
+        with m.If(written):
+            m.d.sync += address.eq(address + 1)
         with m.If(finished):
             m.d.sync += active.eq(0)
         with m.If(queue.r_en & queue.r_rdy):
-            m.d.sync += [
-                *self._begin_row_block(beats_left, beat_last), active.eq(1), address.eq(store.beat),
-                row_blocks_left.eq(store.row_blocks), row_block_last.eq(store.row_blocks == 1),
-            ]
+            m.d.sync += [active.eq(1), address.eq(queue.r_data)]
         return m
-
-    def _begin_row_block(self, beats_left, beat_last):
-        """What to set when the next beat is a row block's first."""
-        return [beats_left.eq(self._beats_per_row_block), beat_last.eq(self._beats_per_row_block == 1)]

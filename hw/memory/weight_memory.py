@@ -1,23 +1,29 @@
-"""On-chip weight memory: one bank a lane, read as a stream of weight words.
+"""On-chip weight memory, read as a stream of weight words.
 
-A bank a lane keeps each lane's weights beside its adders and lets every load write one slice at a time. The array only
-ever sees a stream, so off-chip memory can take this file's place. The banks are left to inference (block RAM on ECP5);
+The array only ever sees a stream, so off-chip memory can take this file's place. The banks are left to inference;
 nothing in them is defined until it is loaded.
+
+In block RAM a bank is a lane, which keeps each lane's weights beside its adders, or two lanes where that takes fewer
+block RAMs of 36 bits: slices of 160 bits take 5 apiece, but 9 a pair. In single-port RAM (iCE40UP5K's SPRAM) a bank is
+the 16 bits of such a RAM, and the word is not read in a cycle in which one is written.
 """
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from trine.hw.memory.loader import NO_COLLISIONS, Loader
+from trine.hw.last_of import LastOf
+from trine.hw.memory.loader import NO_COLLISIONS, SINGLE_PORT, Loader
 
 
-class Fetch(data.Struct):
+def fetch_layout(words: int, row_block_bits: int, chunk_bits: int) -> data.StructLayout:
     """Which weight words to stream: row_blocks * chunks words from `address` on; both >= 1."""
+    return data.StructLayout({"address": unsigned(max(1, (words - 1).bit_length())),
+                              "row_blocks": unsigned(row_block_bits), "chunks": unsigned(chunk_bits)})
 
-    address: unsigned(32)
-    row_blocks: unsigned(16)
-    chunks: unsigned(16)
+
+BLOCK_RAM_BITS = 36
+"""Width of an ECP5's block RAM of 512 words."""
 
 
 class WeightMemory(wiring.Component):
@@ -25,26 +31,40 @@ class WeightMemory(wiring.Component):
 
     Latency: the first word is valid two cycles after its fetch was accepted. Throughput: a word a cycle; the next
     fetch is accepted in the cycle in which the last word's address is issued, so fetches follow without a gap.
-    A word that is written while it is read is undefined, and so is one beyond the end of the memory.
+    A word that is written while it is read is undefined, and so is one beyond the end of the memory; with single-port
+    RAM, so is any word that is read while one is written.
 
     Parameters
     ----------
     words: capacity in words. lanes: slices to a word. slice_bits: bits of a slice, padded to whole bytes on loading.
+    row_block_bits, chunk_bits: bits of a fetch's counts.
+    storage: "block" or "single-port"; the latter takes words of whole 16 bits without padding, else ValueError.
 
     Members
     -------
-    start, address, bytes, partial, overflow: see Loader; slices are its banks.
-    fetches: In, stream of Fetch.
+    start, address, bytes, partial, overflow: see Loader.
+    fetches: In, stream of `fetch_layout`.
     weights: Out, stream of words: an array of `lanes` slices.
     """
 
-    def __init__(self, words: int, lanes: int, slice_bits: int):
-        self._words, self._lanes, self._slice_bits = words, lanes, slice_bits
-        self._loader = Loader(words, banks=lanes, bank_bytes=-(-slice_bits // 8))
+    def __init__(self, words: int, lanes: int, slice_bits: int, storage: str = "block", row_block_bits: int = 16,
+                 chunk_bits: int = 16):
+        self._words = words
+        self._fetch = fetch_layout(words, row_block_bits, chunk_bits)
+        self._slice_bits, self._slice_bytes = slice_bits, -(-slice_bits // 8)
+        self._single_port = storage == "single-port"
+        if self._single_port:
+            if slice_bits % 8 or lanes * slice_bits % 16:
+                raise ValueError(f"single-port RAM takes words of whole 16 bits, not {lanes} slices of {slice_bits} "
+                                 "bits")
+            self._bank_bytes = 2
+        else:
+            self._bank_bytes = self._slice_bytes * _lanes_per_bank(lanes, slice_bits)
+        self._loader = Loader(words, lanes * self._slice_bytes // self._bank_bytes, self._bank_bytes)
         loader = self._loader.signature.members
         super().__init__({
             **{name: loader[name] for name in ("start", "address", "bytes", "partial", "overflow")},
-            "fetches": In(stream.Signature(Fetch)),
+            "fetches": In(stream.Signature(self._fetch)),
             "weights": Out(stream.Signature(data.ArrayLayout(unsigned(slice_bits), lanes))),
         })
 
@@ -58,47 +78,62 @@ class WeightMemory(wiring.Component):
             self.partial.eq(loader.partial), self.overflow.eq(loader.overflow),
         ]
 
-        fetch = Signal(Fetch)
+        m.submodules.chunks = chunks = LastOf(self._fetch["chunks"].width)
+        m.submodules.row_blocks = row_blocks = LastOf(self._fetch["row_blocks"].width)
         active = Signal()
-        chunks_left, row_blocks_left = Signal(16), Signal(16)  # after the current one
-        chunk_last, row_block_last = Signal(), Signal()
-        read_address = Signal(range(max(self._words, 2)))
+        read_address = Signal(range(max(self._words, 2)), reset_less=True)
         issue = Signal()  # an address goes to the banks in this cycle
+        last = chunks.last & row_blocks.last
+        begin = self.fetches.valid & self.fetches.ready
         m.d.comb += [
             issue.eq(active & (~self.weights.valid | self.weights.ready)),
-            self.fetches.ready.eq(~active | (issue & chunk_last & row_block_last)),
+            self.fetches.ready.eq(~active | (issue & last)),
+            chunks.begin.eq(begin), chunks.count.eq(self.fetches.payload.chunks), chunks.step.eq(issue),
+            row_blocks.begin.eq(begin), row_blocks.count.eq(self.fetches.payload.row_blocks),
+            row_blocks.step.eq(issue & chunks.last),
         ]
         with m.If(issue):
-            m.d.sync += [
-                self.weights.valid.eq(1), read_address.eq(read_address + 1),
-                chunks_left.eq(chunks_left - 1), chunk_last.eq(chunks_left == 1),
-            ]
-            with m.If(chunk_last):
-                m.d.sync += [
-                    chunks_left.eq(fetch.chunks - 1), chunk_last.eq(fetch.chunks == 1),
-                    row_blocks_left.eq(row_blocks_left - 1), row_block_last.eq(row_blocks_left == 1),
-                ]
-                with m.If(row_block_last):
-                    m.d.sync += active.eq(0)
+            m.d.sync += [self.weights.valid.eq(1), read_address.eq(read_address + 1)]
+            with m.If(last):
+                m.d.sync += active.eq(0)
         with m.Elif(self.weights.ready):
             m.d.sync += self.weights.valid.eq(0)
-        with m.If(self.fetches.valid & self.fetches.ready):
-            new = self.fetches.payload
-            m.d.sync += [
-                fetch.eq(new), read_address.eq(new.address), active.eq(1),
-                chunks_left.eq(new.chunks - 1), chunk_last.eq(new.chunks == 1),
-                row_blocks_left.eq(new.row_blocks - 1), row_block_last.eq(new.row_blocks == 1),
-            ]
+        with m.If(begin):
+            m.d.sync += [read_address.eq(self.fetches.payload.address), active.eq(1)]
 
-        for lane in range(self._lanes):
-            bank = memory.Memory(shape=unsigned(self._slice_bits), depth=self._words, init=[],
-                                 attrs=NO_COLLISIONS)
-            m.submodules[f"bank_{lane}"] = bank
+        address = Signal.like(read_address)  # of a single port
+        m.d.comb += address.eq(Mux(loader.write, loader.write_address, read_address))
+        words = []
+        for index in range(self._banks):
+            kept = self._without_padding(loader.write_data)
+            bank = memory.Memory(shape=unsigned(len(kept)), depth=self._words, init=[],
+                                 attrs=SINGLE_PORT if self._single_port else NO_COLLISIONS)
+            m.submodules[f"bank_{index}"] = bank
             write, read = bank.write_port(), bank.read_port()
             m.d.comb += [
-                write.addr.eq(loader.write_address), write.data.eq(loader.write_data),
-                write.en.eq(loader.write_bank[lane]),
+                write.addr.eq(loader.write_address), write.data.eq(kept), write.en.eq(loader.write_bank[index]),
                 read.addr.eq(read_address), read.en.eq(issue),
-                self.weights.payload[lane].eq(read.data),
             ]
+            if self._single_port:
+                m.d.comb += [write.addr.eq(address), read.addr.eq(address), read.en.eq(issue & ~loader.write)]
+            words.append(read.data)
+        m.d.comb += self.weights.payload.as_value().eq(Cat(*words))
         return m
+
+    @property
+    def _banks(self):
+        return self._loader.signature.members["write_bank"].shape.width
+
+    def _without_padding(self, data):
+        """A bank's bits without those on top of each slice that are there to fill bytes."""
+        if self._bank_bytes % self._slice_bytes:
+            return data
+        size = 8 * self._slice_bytes
+        return Cat(*(data[at : at + self._slice_bits] for at in range(0, len(data), size)))
+
+
+def _lanes_per_bank(lanes: int, slice_bits: int) -> int:
+    """1, or 2 where that takes fewer block RAMs."""
+    if lanes % 2 == 0 and -(-2 * slice_bits // BLOCK_RAM_BITS) < 2 * -(-slice_bits // BLOCK_RAM_BITS):
+        return 2
+    return 1

@@ -11,19 +11,20 @@ class CycleCounters(wiring.Component):
     """Counts each cycle once in `cycles` and once in the cause that comes first in this order.
 
     busy: a weight word is accepted. While a program runs, then: drain, if the array is pacing or done with the
-    program's last word; else weight_stall. Otherwise: link_stall or idle. The causes
-    activation_stall and table_build stay 0: the adder array holds all activations and has no tables.
+    program's last word; table_build, if a word waits for a table; else weight_stall. Otherwise: link_stall or idle. The
+    cause activation_stall stays 0: every array holds all activations of an instruction.
     Latency: a cycle shows in the counters two cycles later.
 
     Members
     -------
-    word: In, the array accepts a word. pacing: In, the array's. array_idle: In, it has no command. running, ending: In,
-    the sequencer's. linked: In, a frame is under way. hold: In, this cycle is not counted.
+    word: In, the array accepts a word. pacing, building: In, the array's. array_idle: In, it has no command.
+    running, ending: In, the sequencer's. linked: In, a frame is under way. hold: In, this cycle is not counted.
     counters: Out, all of them, in the order of COUNTER_NAMES, 64 bits each, wrapping.
     """
 
     word: In(1)
     pacing: In(1)
+    building: In(1)
     array_idle: In(1)
     running: In(1)
     ending: In(1)
@@ -41,6 +42,8 @@ class CycleCounters(wiring.Component):
             m.d.sync += cause["busy"].eq(1)
         with m.Elif(self.running & (self.pacing | (self.ending & self.array_idle))):
             m.d.sync += cause["drain"].eq(1)
+        with m.Elif(self.running & self.building):
+            m.d.sync += cause["table_build"].eq(1)
         with m.Elif(self.running):
             m.d.sync += cause["weight_stall"].eq(1)
         with m.Elif(self.linked):

@@ -5,16 +5,15 @@ results go. Each unit takes its part when it is free, and the next instruction i
 a few words and more follow each other without a gap.
 """
 
-from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from trine.firmware.configuration import Configuration
 from trine.firmware.instructions import INSTRUCTION_BYTES, Instruction, Opcode
-from trine.hw.array.adder_array import Command
+from trine.hw.array.command import command_layout, row_block_bits
 from trine.hw.memory.loader import NO_COLLISIONS, Loader
-from trine.hw.memory.result_buffer import Store
-from trine.hw.memory.weight_memory import Fetch
+from trine.hw.memory.weight_memory import fetch_layout
 
 
 class Sequencer(wiring.Component):
@@ -26,7 +25,7 @@ class Sequencer(wiring.Component):
     Members
     -------
     start, address, bytes, partial, overflow: load the program memory, in instructions (see Loader).
-    runs: In, stream of entry addresses; accepted only while nothing runs.
+    runs: In, stream of entry addresses; accepted only while nothing runs. Beyond the memory, the run is a fault.
     fetches, commands, stores: Out, an instruction's three parts.
     storing: In, 1 while results are on their way into the result buffer.
     running: Out, 1 from the cycle after a run was accepted to the cycle of `done`.
@@ -35,15 +34,17 @@ class Sequencer(wiring.Component):
     """
 
     def __init__(self, configuration: Configuration):
-        self._words = configuration.program_words
+        c = configuration
+        self._words = c.program_words
+        fetch = fetch_layout(c.weight_words, row_block_bits(c), c.activation_chunks.bit_length())
         self._loader = Loader(self._words, banks=INSTRUCTION_BYTES // 4, bank_bytes=4)
         loader = self._loader.signature.members
         super().__init__({
             **{name: loader[name] for name in ("start", "address", "bytes", "partial", "overflow")},
             "runs": In(stream.Signature(unsigned(32))),
-            "fetches": Out(stream.Signature(Fetch)),
-            "commands": Out(stream.Signature(Command)),
-            "stores": Out(stream.Signature(Store)),
+            "fetches": Out(stream.Signature(fetch)),
+            "commands": Out(stream.Signature(command_layout(c))),
+            "stores": Out(stream.Signature(range(max(c.result_beats, 2)))),
             "storing": In(1),
             "running": Out(1),
             "ending": Out(1),
@@ -87,8 +88,7 @@ class Sequencer(wiring.Component):
             self.commands.payload.row_blocks.eq(instruction.row_blocks),
             self.commands.payload.chunks.eq(instruction.chunks),
             self.commands.payload.activation_chunk.eq(instruction.activation_chunk),
-            self.stores.payload.beat.eq(instruction.result_beat),
-            self.stores.payload.row_blocks.eq(instruction.row_blocks),
+            self.stores.payload.eq(instruction.result_beat),
         ]
         with m.If(self.fetches.ready):
             m.d.sync += fetch_pending.eq(0)
@@ -103,7 +103,8 @@ class Sequencer(wiring.Component):
             with m.State("IDLE"):
                 m.d.comb += self.runs.ready.eq(1)
                 with m.If(self.runs.valid):
-                    m.d.sync += [counter.eq(self.runs.payload), self.fault.eq(0)]
+                    entry = self.runs.payload
+                    m.d.sync += [counter.eq(Mux(entry >= self._words, self._words, entry)), self.fault.eq(0)]
                     m.next = "FETCH"
             with m.State("FETCH"):
                 m.d.comb += fetch.eq(1)

@@ -3,13 +3,13 @@
 from typing import Any
 
 from amaranth.hdl import DomainRenamer, Module
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Out, connect, flipped
 
 from trine.firmware.configuration import Configuration
-from trine.hw.array.adder_array import AdderArray
+from trine.hw.array.ternary_array import make_array
 
-_COMMON: dict[str, Any] = {"part": "none", "clock_mhz": 1, "weight_words": 64, "result_beats": 64}
+_COMMON: dict[str, Any] = {"part": "none", "clock_mhz": 1, "weight_words": 64, "result_beats": 1024}
 
 ARRAYS: dict[str, Configuration] = {
     configuration.name: configuration
@@ -20,9 +20,13 @@ ARRAYS: dict[str, Configuration] = {
         Configuration("trit5x8", lanes=5, depth=5, packing="trit5x8", result_width=1, activation_chunks=103, **_COMMON),
         Configuration("bit1", lanes=6, depth=4, packing="bit1", result_width=3, activation_chunks=128,
                       group_accumulator_bits=8, **_COMMON),
+        Configuration("tables3", lanes=2, depth=12, packing="trit3x5", result_width=2, activation_chunks=128,
+                      dataflow="tables", **_COMMON),
+        Configuration("tables5", lanes=1, depth=15, packing="trit5x8", result_width=1, activation_chunks=64,
+                      dataflow="tables", **_COMMON),
     )
 }
-"""Every packing; exact sums, int8 accumulators over all of K, and in groups."""
+"""Every packing and either dataflow; exact sums, int8 accumulators over all of K, and in groups."""
 
 ACCELERATOR = Configuration(
     "accelerator", "none", clock_mhz=1, lanes=8, depth=5, packing="trit5x8", weight_words=4096, activation_chunks=128,
@@ -34,12 +38,31 @@ class Arrays(wiring.Component):
     """The arrays of ARRAYS side by side: one build for all. Each has a clock of its own, so that only one runs."""
 
     def __init__(self) -> None:
-        self._arrays = {name: AdderArray(configuration) for name, configuration in ARRAYS.items()}
-        super().__init__({name: Out(array.signature) for name, array in self._arrays.items()})
+        self._arrays = {name: make_array(configuration) for name, configuration in ARRAYS.items()}
+        super().__init__({name: Out(wiring.Signature(_members(array))) for name, array in self._arrays.items()})
 
     def elaborate(self, platform):
         m = Module()
         for name, array in self._arrays.items():
             m.submodules[f"array_{name}"] = DomainRenamer(name)(array)
-            connect(m, flipped(getattr(self, name)), array)
+            ports = flipped(getattr(self, name))
+            for member, of in array.signature.members.items():
+                if member == "results":
+                    m.d.comb += [ports.results.valid.eq(array.results.valid),
+                                 ports.results.payload.eq(array.results.payload)]
+                    if ARRAYS[name].dataflow == "adders":
+                        m.d.comb += array.results.ready.eq(ports.results.ready)
+                elif of.is_signature:
+                    connect(m, getattr(ports, member), getattr(array, member))
+                elif of.flow is Out:
+                    m.d.comb += getattr(ports, member).eq(getattr(array, member))
+                else:
+                    m.d.comb += getattr(array, member).eq(getattr(ports, member))
         return m
+
+
+def _members(array):
+    """An array's members, `ready` a signal at every stream: it is not listened to where the array wants it to be 1."""
+    members = dict(array.signature.members)
+    members["results"] = Out(stream.Signature(members["results"].signature.members["payload"].shape))
+    return members

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from trine.firmware.configuration import USB_FULL_SPEED, ConfigurationError, Link, load_configuration
+from trine.firmware.configuration import DATAFLOWS, USB_FULL_SPEED, ConfigurationError, Link, load_configuration
 from trine.firmware.presets import PRESETS
 
 
@@ -57,6 +57,16 @@ def test_accumulator_mode(configure):
     ({"group": 12}, "group 12 needs group_accumulator_bits"),
     ({"group_accumulator_bits": 1}, "group_accumulator_bits must be 2 to 31, not 1"),
     ({"group": 8, "group_accumulator_bits": 8}, "group must be a positive multiple of the depth 6, not 8"),
+    ({"dataflow": "table"}, "dataflow must be one of adders, tables, not 'table'"),
+    ({"dataflow": "tables"}, "packing must be one of trit3x5, trit5x8 with dataflow tables, not 'trit2'"),
+    ({"dataflow": "tables", "packing": "trit3x5"}, r"result_width must be lanes \(4\) with dataflow tables, not 2"),
+    ({"dataflow": "tables", "packing": "trit3x5", "depth": 3}, "depth must be at least 6 with dataflow tables, not 3"),
+    ({"dataflow": "tables", "packing": "trit3x5", "result_width": 4, "activation_bits": 4},
+     "activation_bits must be 8 with dataflow tables, not 4"),
+    ({"dataflow": "tables", "packing": "trit3x5", "result_width": 4, "group_accumulator_bits": 8},
+     "group_accumulator_bits must be None with dataflow tables, not 8"),
+    ({"weight_storage": "disk"}, "weight_storage must be one of block, single-port, not 'disk'"),
+    ({"weight_storage": "single-port"}, r"takes words of whole 16 bits, not 4 slices of 12 bits \(lanes, depth\)"),
 ])
 def test_wrong_value(configure, changes, said):
     with pytest.raises(ConfigurationError, match=said):
@@ -65,17 +75,21 @@ def test_wrong_value(configure, changes, said):
 
 def test_hash_is_of_the_contents(configure):
     """Whatever changes what an image means changes the hash; name, part, clock and link do not."""
-    same = {"name": "other", "part": "else", "clock_mhz": 99, "link": None, "bare": True}
-    base = configure().configuration_hash
+    same = {"name": "other", "part": "else", "clock_mhz": 99, "link": None, "bare": True,
+            "depth": 8, "weight_storage": "single-port"}
+    base = configure(depth=8).configuration_hash
     assert 0 < base < 1 << 64
     assert configure(**same).configuration_hash == base
     different = {"lanes": 8, "depth": 12, "packing": "trit3x5", "weight_words": 41, "activation_chunks": 7,
                  "result_beats": 17, "result_width": 1, "program_words": 17, "accumulator_bits": 21,
-                 "activation_bits": 4, "maximum_payload": 65, "timeout_cycles": 1001, "group_accumulator_bits": 8}
+                 "activation_bits": 4, "maximum_payload": 65, "timeout_cycles": 1001,
+                 "group_accumulator_bits": 8}
     hashes = {configure(**{field: value}).configuration_hash for field, value in different.items()}
     assert len(hashes | {base}) == len(different) + 1
+    adders, tables = (configure(packing="trit3x5", result_width=4, dataflow=dataflow) for dataflow in DATAFLOWS)
+    assert adders.configuration_hash != tables.configuration_hash
     fields = {field.name for field in dataclasses.fields(configure())}
-    assert fields == set(different) | set(same) | {"group"}
+    assert fields == set(different) | set(same) | {"group", "dataflow"}
 
 
 def test_file(tmp_path):

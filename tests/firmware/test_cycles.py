@@ -5,14 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trine.firmware.adder_cycles import FETCH, FIRST_WORD, array_latency
 from trine.firmware.assembler import End, Matvec
 from trine.firmware.compiler import compile_classifier, compile_layer, compile_model
 from trine.firmware.counters import CAUSES, Counters
 from trine.firmware.cycles import (
-    FETCH,
-    FIRST_WORD,
     LinkUse,
-    array_latency,
     program_cycles,
     request_bytes,
     request_cycles,

@@ -67,6 +67,33 @@ def test_round_trip(configure, data, rows, columns, lanes):
     assert np.array_equal(unpack_weights(words, rows, columns, configuration), weights)
 
 
+@settings(max_examples=60, deadline=None)
+@given(codes=st.integers(2, 9), packing=st.sampled_from(["trit3x5", "trit5x8"]), rows=st.integers(1, 40),
+       columns=st.integers(1, 100), lanes=st.integers(1, 5))
+def test_round_trip_of_tables(configure, codes, packing, rows, columns, lanes):
+    configuration = configure(dataflow="tables", lanes=lanes, depth=codes * PACKINGS[packing].trits_per_code,
+                              packing=packing, result_width=lanes, maximum_payload=32768)
+    weights = random_weights(rows * 101 + columns, rows, columns, packing)
+    words = pack_weights(weights, configuration)
+    assert len(words) == count_words(rows, columns, configuration) * configuration.weight_word_bytes
+    check_words(words, configuration)
+    assert np.array_equal(unpack_weights(words, rows, columns, configuration), weights)
+
+
+def test_words_of_tables_by_hand(configure):
+    """One row of 2 chunks of 4 codes of three trits: columns k, k + 4, k + 8 in code k, signs relative."""
+    configuration = configure(dataflow="tables", lanes=1, depth=12, packing="trit3x5", result_width=1)
+    weights = np.zeros((2, 24), np.int8)
+    weights[0, [1, 3, 7]] = -1  # columns 3 and 7 are in one code
+    weights[1, 12] = -1  # row block 1, chunk 1: code 0 is negative, the others are zero
+    encode = PACKINGS["trit3x5"].encode
+    one, two = (int(encode(np.array(trits, np.int8))) for trits in ([-1, 0, 0], [-1, -1, 0]))
+    first = one << 5 | two << 15  # code 1 is relative to code 0, code 3 to code 2, both of which are zero
+    last = one | 16 << 5 | 16 << 10  # codes 1 and 2 are relative to code 0
+    words = [first, 0, 0, last]  # chunk after chunk, row blocks fastest
+    assert pack_weights(weights, configuration) == b"".join(word.to_bytes(3, "little") for word in words)
+
+
 def test_counts(small):
     assert [count_chunks(k, small) for k in (1, 6, 7)] == [1, 1, 2]
     assert [count_row_blocks(n, small) for n in (1, 4, 5)] == [1, 1, 2]

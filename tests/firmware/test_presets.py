@@ -33,7 +33,8 @@ def test_arrays_are_bare_and_named_by_their_trits(name):
     preset = PRESETS[name]
     assert preset.bare
     assert preset.link is None
-    assert preset.trits_per_cycle == int(name.split("_")[-1])
+    named = int(name.split("_")[-1])
+    assert named <= preset.trits_per_cycle < 1.01 * named  # codes of three trits cannot make 2,048
     assert preset.weight_trits >= 131072
 
 

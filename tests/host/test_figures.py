@@ -30,12 +30,12 @@ def test_busy_share_leaves_out_what_comes_before_the_first_word(small):
     # Long enough for END to be fetched meanwhile: the only stall is the one before the first word.
     cycles = program_cycles([Matvec(0, 4, 6, 0, 0), End()], small)
     assert cycles.busy == 24
-    assert busy_share(cycles, 1) == 24 / (cycles.cycles - cycles.weight_stall)
-    assert busy_share(cycles + cycles, 2) == busy_share(cycles, 1)
+    assert busy_share(cycles, 1, small) == 24 / (cycles.cycles - cycles.weight_stall)
+    assert busy_share(cycles + cycles, 2, small) == busy_share(cycles, 1, small)
 
 
 def test_nothing_ran(small):
-    assert busy_share(Counters(), 0) == 0
+    assert busy_share(Counters(), 0, small) == 0
     assert efficiency(0, Counters(), small) == 0
 
 

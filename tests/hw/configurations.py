@@ -30,7 +30,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "4-bit activations, 8 bits in groups of 16": {
         "activation_bits": 4, "group": 16, "group_accumulator_bits": 8, "depth": 4},
     "8 bits in groups of one step": {"group": 3, "group_accumulator_bits": 8, "depth": 3, "packing": "trit3x5"},
+    "tables of three": {"dataflow": "tables", "packing": "trit3x5", "depth": 6, "lanes": 2, "result_width": 2},
+    "tables of three, five codes": {"dataflow": "tables", "packing": "trit3x5", "depth": 15, "lanes": 3,
+                                    "result_width": 3, "accumulator_bits": 24},
+    "tables of five": {"dataflow": "tables", "packing": "trit5x8", "depth": 10, "lanes": 1, "result_width": 1},
+    "tables of five, seven codes": {"dataflow": "tables", "packing": "trit5x8", "depth": 35, "lanes": 2,
+                                    "result_width": 2, "maximum_payload": 256},
 }
 """Every packing, every accumulator mode and the corners of the geometry, as changes to `small`."""
+
+ADDER_VARIANTS = {name: changes for name, changes in VARIANTS.items() if "dataflow" not in changes}
+TABLE_VARIANTS = {name: changes for name, changes in VARIANTS.items() if "dataflow" in changes}
 
 every_variant = pytest.mark.parametrize("variant", VARIANTS)

@@ -1,70 +1,17 @@
-"""hw.array.adder_array against golden.accumulate, and cycle by cycle against its documentation."""
+"""hw.array.adder_array, cycle by cycle against its documentation; its sums: test_ternary_array.py."""
 
-import functools
 import itertools
 import random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from tests.hw.configurations import VARIANTS, every_variant, small
-from tests.hw.products import KINDS, make_product
-from tests.hw.simulation import Record, Simulation, Watch, get_all, load, put_all, simulate
+from tests.hw.computed import Computed, expected_beats, simulation
+from tests.hw.configurations import ADDER_VARIANTS, small
+from tests.hw.products import make_product
+from tests.hw.simulation import Watch, get_all, load, put_all, simulate
 from trine.hw.array.adder_array import AdderArray
 
-
-@functools.cache
-def simulation(variant):
-    configuration = small(**VARIANTS.get(variant, {}), activation_chunks=256)
-    simulated = Simulation(AdderArray(configuration))
-    return configuration, simulated
-
-
-class Computed:
-    """What an array does with products, one behind the other; pauses of commands, weights and results."""
-
-    def __init__(self, variant, products, pauses=(0, 0, 0), seed=0, hold_results=0):
-        self.configuration, simulated = simulation(variant)
-        dut = simulated.dut
-        self.commands, self.weights, self.results = (
-            Watch(stream) for stream in (dut.commands, dut.weights, dut.results))
-        self.pacing, self.active = Record(dut.pacing), Record(dut.active)
-        self.ready = Record(dut.weights.ready)
-        starts = [0, *itertools.accumulate(product.chunks for product in products)]
-        commands = [{"row_blocks": product.row_blocks, "chunks": product.chunks, "activation_chunk": start}
-                    for product, start in zip(products, starts, strict=False)]
-        words = [self._slices(word) for product in products for word in product.words]
-        loaded = []
-
-        async def give_commands(ctx):
-            await load(ctx, dut, 0, b"".join(product.code_bytes for product in products))
-            assert not ctx.get(dut.partial)
-            loaded.append(True)
-            await put_all(ctx, dut.commands, commands, pauses[0], seed)
-
-        async def give_weights(ctx):
-            while not loaded:
-                await ctx.tick()
-            await put_all(ctx, dut.weights, words, pauses[1], seed + 1)
-
-        async def take_results(ctx):
-            for _ in range(hold_results):
-                await ctx.tick()
-            await get_all(ctx, dut.results, sum(product.beats for product in products), pauses[2], seed + 2)
-            ctx.set(dut.results.ready, 1)
-            await ctx.tick().repeat(3)
-
-        simulated.run(give_commands, give_weights, take_results,
-                      monitors=[self.commands, self.weights, self.results, self.pacing, self.active, self.ready])
-
-    def _slices(self, word):
-        bits = self.configuration.slice_bits
-        return [word >> (bits * lane) & ((1 << bits) - 1) for lane in range(self.configuration.lanes)]
-
-
-def expected_beats(products):
-    return [beat for product in products for beat in product.result_beats]
+every_adder_variant = pytest.mark.parametrize("variant", ADDER_VARIANTS)
 
 
 @pytest.mark.parametrize(("changes", "latency"), [
@@ -75,36 +22,6 @@ def test_init(changes, latency):
     dut = AdderArray(small(**changes))
     assert dut.latency == latency
     assert len(dut.results.payload.as_value()) == 64
-
-
-PAUSES = [(0, 0, 0), (0.8, 0, 0), (0, 0.5, 0), (0, 0, 0.7), (0.5, 0.3, 0.5)]
-
-
-@every_variant
-@settings(max_examples=5, deadline=None, derandomize=True, database=None,
-          suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(shapes=st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), min_size=1, max_size=3),
-       pauses=st.sampled_from(PAUSES), seed=st.integers(0, 1000))
-def test_shapes(variant, shapes, pauses, seed):
-    """Products of any shape, back to back, whatever pauses."""
-    configuration, _ = simulation(variant)
-    products = [make_product(configuration, rows, columns, seed + index)
-                for index, (rows, columns) in enumerate(shapes)]
-    assert Computed(variant, products, pauses, seed).results.payloads == expected_beats(products)
-
-
-@every_variant
-def test_extremes(variant):
-    """The largest sums of either sign, nothing but zeros, one row, one column: all in one go, twice, the second time
-    with pauses."""
-    configuration, _ = simulation(variant)
-    lanes, depth = configuration.lanes, configuration.depth
-    products = [make_product(configuration, lanes + 1, 2 * depth + 1, seed, weights, codes)
-                for seed, (weights, codes) in enumerate(itertools.product(KINDS, KINDS))]
-    products += [make_product(configuration, rows, columns, rows, "random", codes)
-                 for rows, columns in ((1, 1), (1, 3 * depth), (3 * lanes, 1), (lanes, depth)) for codes in KINDS]
-    for pauses in ((0, 0, 0), (0.3, 0.3, 0.3)):
-        assert Computed(variant, products, pauses).results.payloads == expected_beats(products)
 
 
 def predicted(products, configuration, latency, start):
@@ -127,7 +44,7 @@ def predicted(products, configuration, latency, start):
     [(1, 1)], [(3, 1)], [(1, 7)], [(4, 2)], [(3, 3), (3, 3), (2, 3)], [(1, 1), (1, 1), (1, 1), (1, 1), (1, 1)],
     [(2, 9), (1, 1), (5, 1), (1, 2), (3, 4), (1, 1)], [(1, 2), (1, 2), (1, 2), (2, 1), (1, 5)],
 ], ids=str)
-@every_variant
+@every_adder_variant
 def test_timing(variant, shapes):
     """Every word and every beat in the cycle that the documentation says, products without a gap between them."""
     configuration, simulated = simulation(variant)
@@ -141,7 +58,8 @@ def test_timing(variant, shapes):
     ends = [words[count - 1] for count in itertools.accumulate(len(product.words) for product in products)]
     assert computed.commands.cycles == [start - 1, *ends[:-1]]
     assert computed.active.cycles() == list(range(start, words[-1] + 1))
-    assert computed.pacing.cycles() == sorted(set(range(start, words[-1])) - set(words))
+    assert computed.waiting.cycles((1, 0)) == sorted(set(range(start, words[-1])) - set(words))
+    assert not computed.waiting.cycles((0, 1))
 
 
 def test_latency_with_pauses():
@@ -153,7 +71,7 @@ def test_latency_with_pauses():
         cycle + simulated.dut.latency for cycle in computed.weights.cycles[3::4]]
 
 
-@every_variant
+@every_adder_variant
 def test_results_not_ready(variant):
     """The array goes on until its queue has no room for a row block, stands still, and loses nothing."""
     configuration, simulated = simulation(variant)

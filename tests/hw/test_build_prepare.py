@@ -70,6 +70,15 @@ def test_mark_is_of_its_module():
     assert text.count("COLLISION_X_MASK 1'1") == text.count("COLLISION_X_MASK 1'0") == 1
 
 
+def test_single_port_memory_has_no_content():
+    huge = to_rtlil(Memory({"no_rw_check": 1, "ram_style": "huge"}))
+    assert "cell $meminit_v2" in huge
+    assert "cell $meminit_v2" not in prepare(huge)
+    assert "COLLISION_X_MASK 1'0" not in prepare(huge)
+    both = prepare(to_rtlil(SideBySide({"plain": Memory({}), "huge": Memory({"ram_style": "huge"})})))
+    assert both.count("cell $meminit_v2") == 1
+
+
 def test_no_brackets_in_names():
     text = to_rtlil(Memory({}))
     assert "\\q[0]" in text

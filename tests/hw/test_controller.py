@@ -80,9 +80,9 @@ class Served:
 
         async def results(ctx):
             while True:
-                _, _, address = await ctx.tick().sample(controller.result_address)
+                _, _, address, value = await ctx.tick().sample(controller.result_address, controller.result_value)
                 beat = RESULTS[address] if address < len(RESULTS) else [0] * 3
-                ctx.set(controller.result_data, sum(value << (32 * index) for index, value in enumerate(beat)))
+                ctx.set(controller.result_data, beat[value] - (beat[value] >> 31 << 32))
 
         async def runs(ctx):
             ctx.set(controller.runs.ready, 1)

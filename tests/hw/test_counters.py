@@ -9,17 +9,19 @@ from tests.hw.simulation import simulate
 from trine.firmware.counters import CAUSES, COUNTER_NAMES
 from trine.hw.sequencer.counters import CycleCounters
 
-INPUTS = ("word", "pacing", "array_idle", "running", "ending", "linked", "hold")
+INPUTS = ("word", "pacing", "building", "array_idle", "running", "ending", "linked", "hold")
 
 
-def cause(word, pacing, array_idle, running, ending, linked, hold):
+def cause(word, pacing, building, array_idle, running, ending, linked, hold):
     """What the component's documentation says of a cycle; None if it does not count."""
     if hold:
         return None
     if word:
         return "busy"
     if running:
-        return "drain" if pacing or (ending and array_idle) else "weight_stall"
+        if pacing or (ending and array_idle):
+            return "drain"
+        return "table_build" if building else "weight_stall"
     return "link_stall" if linked else "idle"
 
 
@@ -29,7 +31,7 @@ def run(cycles):
     seen = []
 
     async def testbench(ctx):
-        for values in [*cycles, (0,) * 6 + (1,), (0,) * 6 + (1,)]:
+        for values in [*cycles, (0,) * 7 + (1,), (0,) * 7 + (1,)]:
             for name, value in zip(INPUTS, values, strict=True):
                 ctx.set(getattr(dut, name), value)
             _, _, counters = await ctx.tick().sample(dut.counters)
@@ -62,7 +64,7 @@ def test_every_cycle(order):
 
 def test_hold():
     """What is held stands still, whatever happens meanwhile."""
-    nothing, held = (0,) * 7, (1, 1, 1, 1, 1, 1, 1)
+    nothing, held = (0,) * 8, (1,) * 8
     seen = run([nothing] * 3 + [held] * 10 + [nothing] * 2)
     assert [counters["cycles"] for counters in seen] == [0, 0, 1, 2, *[3] * 11, 4, 5]
     assert seen[-1] == {**dict.fromkeys(COUNTER_NAMES, 0), "cycles": 5, "idle": 5}

@@ -15,18 +15,18 @@ END = encode(End())
 
 
 def random_program(length, seed=0):
+    """Instructions as `small` can execute them."""
     chance = random.Random(seed)
-    return [Matvec(weight_word=chance.getrandbits(32), row_blocks=chance.randint(1, 0xFFFF),
-                   chunks=chance.randint(1, 0xFFFF), activation_chunk=chance.getrandbits(16),
-                   result_beat=chance.getrandbits(32)) for _ in range(length)]
+    return [Matvec(weight_word=chance.randrange(64), row_blocks=chance.randint(1, 16), chunks=chance.randint(1, 16),
+                   activation_chunk=chance.randrange(16), result_beat=chance.randrange(32)) for _ in range(length)]
 
 
 def parts(program):
-    """What each unit gets, as the integers of its payloads."""
+    """What each unit gets, as the integers of its payloads: counts of up to 16 have five bits."""
     return {
-        "fetches": [op.weight_word | op.row_blocks << 32 | op.chunks << 48 for op in program],
-        "commands": [op.row_blocks | op.chunks << 16 | op.activation_chunk << 32 for op in program],
-        "stores": [op.result_beat | op.row_blocks << 32 for op in program],
+        "fetches": [op.weight_word | op.row_blocks << 6 | op.chunks << 11 for op in program],
+        "commands": [op.row_blocks | op.chunks << 5 | op.activation_chunk << 10 for op in program],
+        "stores": [op.result_beat for op in program],
     }
 
 

@@ -7,7 +7,8 @@ import pytest
 from tests.hw.simulation import Record, Watch, get_all, load, put, put_all, simulate
 from trine.hw.memory.weight_memory import WeightMemory
 
-GEOMETRIES = [(1, 1, 1), (16, 4, 8), (13, 3, 5), (8, 2, 20)]
+GEOMETRIES = [(1, 1, 1), (16, 4, 8), (13, 3, 5), (8, 2, 20), (6, 4, 60)]
+"""In the last one, two lanes share a bank."""
 every_geometry = pytest.mark.parametrize(("words", "lanes", "slice_bits"), GEOMETRIES)
 
 
@@ -125,3 +126,28 @@ def test_partial_load():
 
     simulate(dut, testbench, monitors=[weights])
     assert weights.payloads == [*values[:4], *new_values, new_values[0]]
+
+
+@pytest.mark.parametrize(("words", "lanes", "slice_bits"), [(16, 1, 64), (9, 2, 8)])
+def test_single_port(words, lanes, slice_bits):
+    """The same words; also those that are loaded between two fetches."""
+    dut = WeightMemory(words, lanes, slice_bits, "single-port")
+    found, expected = [], []
+
+    async def testbench(ctx):
+        for seed in range(3):
+            link, values = contents(words, lanes, slice_bits, seed)
+            await load(ctx, dut, 0, link)
+            await put(ctx, dut.fetches, {"address": 1, "row_blocks": words - 1, "chunks": 1})
+            expected.extend(values[1:])
+            for beat in await get_all(ctx, dut.weights, words - 1, 0.3, seed):
+                found.append(sum(int(part) << (slice_bits * lane) for lane, part in enumerate(beat)))
+
+    simulate(dut, testbench)
+    assert found == expected
+
+
+@pytest.mark.parametrize(("lanes", "slice_bits"), [(1, 8), (2, 12)])
+def test_single_port_wrong_word(lanes, slice_bits):
+    with pytest.raises(ValueError, match=f"whole 16 bits, not {lanes} slices of {slice_bits} bits"):
+        WeightMemory(4, lanes, slice_bits, "single-port")
