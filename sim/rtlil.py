@@ -56,12 +56,16 @@ Body = list["tuple[Signal, Signal] | Switch"]
 
 @dataclass
 class Module:
-    """One module: what it contains, in the order of the text; `memories` are pairs of width and depth."""
+    """One module: what it contains, in the order of the text.
+
+    memories: pairs of width and depth. zeroed: those of which it is relied on that they start with zeros.
+    """
 
     name: str
     top: bool = False
     wires: dict[str, Wire] = field(default_factory=dict)
     memories: dict[str, tuple[int, int]] = field(default_factory=dict)
+    zeroed: set[str] = field(default_factory=set)
     cells: list[Cell] = field(default_factory=list)
     processes: list[Body] = field(default_factory=list)
     connections: list[tuple[Signal, Signal]] = field(default_factory=list)
@@ -99,18 +103,21 @@ class _Reader:
 
     def read(self) -> Module:
         module = self._module
-        init = ""
+        init, zeroed = "", False
         for words in self._lines:
             match words[0]:
                 case "end":
                     return module
                 case "attribute":
                     init = _bits(words[2]) if words[1] == "\\init" else init
+                    zeroed = zeroed or words[1] == "\\starts_with_zeros"
                 case "wire":
                     self._wire(words, init)
                     init = ""
                 case "memory":
                     module.memories[words[5]] = (int(words[2]), int(words[4]))
+                    module.zeroed |= {words[5]} if zeroed else set()
+                    zeroed = False
                 case "cell":
                     module.cells.append(self._cell(words))
                 case "process":

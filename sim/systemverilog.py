@@ -140,7 +140,9 @@ class _ModuleWriter:
         for name, (bits, depth) in self._module.memories.items():
             content = self._content(contents.get(_name(name)), bits)
             self._lines.append(f"{_declared(bits, name)}[0:{depth - 1}]{content};")
-            if not content:
+            if name in self._module.zeroed:
+                self._lines.append(f"initial for (int word = 0; word < {depth}; word++) {_name(name)}[word] = '0;")
+            elif not content:
                 self._lines.append(
                     f'initial if ($test$plusargs("{RANDOM_MEMORIES}")) for (int word = 0; word < {depth}; word++) '
                     f"{_name(name)}[word] = {bits}'({{{', '.join(['$urandom'] * -(-bits // 32))}}});"

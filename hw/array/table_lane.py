@@ -8,6 +8,10 @@ from trine.firmware.configuration import Configuration
 from trine.hw.array.signed_tree import SignedTree, add, complement
 from trine.hw.memory.loader import NO_COLLISIONS
 
+STARTS_WITH_ZEROS = {"starts_with_zeros": 1}
+"""Attribute of a memory whose zeros at power-up, which an FPGA's configuration puts there, are relied on. Any other one
+without content may start with anything, and in the simulator does."""
+
 LUT_RAM_DEPTH = 16
 """Words of a memory that a read port without a clock costs nothing: an ECP5's distributed RAM."""
 
@@ -84,7 +88,8 @@ class TableLane(wiring.Component):
         """The entry with that index of a code's table, a cycle later."""
         depth = self._banks << self._index_bits
         distributed = depth <= LUT_RAM_DEPTH
-        table = memory.Memory(shape=self._entry, depth=depth, init=[], attrs={} if distributed else NO_COLLISIONS)
+        table = memory.Memory(shape=self._entry, depth=depth, init=[],
+                              attrs=STARTS_WITH_ZEROS | ({} if distributed else NO_COLLISIONS))
         m.submodules[f"table_{number}"] = table
         write, read = table.write_port(), table.read_port(domain="comb" if distributed else "sync")
         m.d.comb += [

@@ -11,13 +11,15 @@ yosys obeys it in Verilog only, where ports are yet to be found; in RTLIL, where
 COLLISION_X_MASK: the word is undefined.
 
 Content. Amaranth gives every memory a content, zeros if none is asked for, and an iCE40UP5K's single-port RAM has none
-at power-up; so the content of a memory with `ram_style` "huge" goes.
+at power-up; so the content of a memory with `ram_style` "huge" goes. What an attribute `starts_with_zeros` promises is
+kept by the FPGA's configuration, and is nothing that yosys would know.
 """
 
 import re
 
 _IDENTIFIER = re.compile(r"(?<!\S)\\\S+")
 _HUGE = re.compile(r'attribute \\ram_style "huge"\n\s*(?:attribute .*\n\s*)*memory .*\\(\S+)\n')
+_ZEROS = re.compile(r"^ *attribute \\starts_with_zeros 1\n", re.MULTILINE)
 _CONTENT = re.compile(r"  cell \$meminit_v2 .*?\n  end\n", re.DOTALL)
 _MEMORY = re.compile(r"attribute \\no_rw_check 1\n\s*(?:attribute .*\n\s*)*memory .*\\(\S+)\n")
 _READ_PORT = re.compile(r"  cell \$memrd_v2 .*?\n  end\n", re.DOTALL)
@@ -30,6 +32,7 @@ def prepare(design: str) -> str:
 
     Raises ValueError if two names of a module become one.
     """
+    design = _ZEROS.sub("", design)
     return "\nmodule ".join(_without_content(_allow_collisions(_rename(module)))
                              for module in design.split("\nmodule "))
 

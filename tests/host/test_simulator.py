@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from trine.firmware.configuration import Configuration
 from trine.golden.accumulate import accumulate
 from trine.host.bench import bench_layer
 from trine.host.device import Device
@@ -50,6 +51,16 @@ def test_layer_in_several_loads(simulated):
     result = bench_layer(simulated, 37, 59, 3)
     assert result.loads == 3
     assert result.counters.busy == 100
+
+
+@pytest.mark.parametrize(("packing", "depth"), [("trit3x5", 12), ("trit5x8", 15)])
+def test_tables(packing, depth):
+    """Every integer, whatever is in the memories at power-up."""
+    configuration = Configuration("tables", "none", clock_mhz=1, lanes=2, depth=depth, packing=packing, weight_words=64,
+                                  activation_chunks=8, result_beats=32, result_width=2, dataflow="tables")
+    with Device(open_simulator(configuration), configuration, timeout=60) as device:
+        result = bench_layer(device, 53, 70, 3)
+    assert result.counters.table_build > 0
 
 
 @pytest.mark.parametrize("damage", [

@@ -79,6 +79,10 @@ def test_single_port_memory_has_no_content():
     assert both.count("cell $meminit_v2") == 1
 
 
+def test_promised_zeros_are_nothing_to_yosys():
+    assert prepare(to_rtlil(Memory({"starts_with_zeros": 1}))) == prepare(to_rtlil(Memory({})))
+
+
 def test_no_brackets_in_names():
     text = to_rtlil(Memory({}))
     assert "\\q[0]" in text
