@@ -199,7 +199,7 @@ class Configuration:
 
     @property
     def table_banks(self) -> int:
-        """Tables that a table array has of each group: 1 of distributed RAM, or 2 of block RAM."""
+        """Tables that a table array has of each group: 1 of distributed RAM, if 16 words hold it, or 2 of block RAM."""
         return 1 if self.codec.bits_per_code <= 5 else 2
 
     @property

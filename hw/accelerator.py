@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from trine.firmware.configuration import Configuration
-from trine.hw.array.command import row_block_bits
+from trine.hw.array.command import chunk_bits, row_block_bits
 from trine.hw.array.ternary_array import make_array
 from trine.hw.link.controller import Controller
 from trine.hw.link.receiver import Receiver
@@ -52,7 +52,7 @@ class Accelerator(wiring.Component):
         m.submodules.controller = controller = Controller(c, self._build_id)
         m.submodules.sequencer = sequencer = Sequencer(c)
         m.submodules.weights = weights = WeightMemory(c.weight_words, c.lanes, c.slice_bits, c.weight_storage,
-                                                            row_block_bits(c), c.activation_chunks.bit_length())
+                                                      row_block_bits(c), chunk_bits(c))
         m.submodules.array = array = make_array(c)
         m.submodules.results = results = ResultBuffer(c.result_beats, c.result_width, c.accumulator_bits, array.stores)
         m.submodules.counters = counters = CycleCounters()
@@ -86,8 +86,8 @@ class Accelerator(wiring.Component):
         connect(m, sequencer.stores, results.stores)
         connect(m, weights.weights, array.weights)
         connect(m, array.results, results.results)
-        m.d.comb += results.last.eq(array.last)
         m.d.comb += [
+            results.last.eq(array.last),
             sequencer.storing.eq(results.busy),
             controller.done.eq(sequencer.done), controller.fault.eq(sequencer.fault),
             counters.word.eq(array.weights.valid & array.weights.ready),

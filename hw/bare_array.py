@@ -9,7 +9,7 @@ from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from trine.firmware.configuration import Configuration
-from trine.hw.array.command import command_layout, row_block_bits
+from trine.hw.array.command import chunk_bits, command_layout, row_block_bits
 from trine.hw.array.ternary_array import make_array
 from trine.hw.memory.result_buffer import ResultBuffer
 from trine.hw.memory.weight_memory import WeightMemory
@@ -49,7 +49,7 @@ class BareArray(wiring.Component):
         m = Module()
         c = self._configuration
         m.submodules.weights = weights = WeightMemory(c.weight_words, c.lanes, c.slice_bits, c.weight_storage,
-                                                            row_block_bits(c), c.activation_chunks.bit_length())
+                                                      row_block_bits(c), chunk_bits(c))
         m.submodules.array = array = make_array(c)
         m.submodules.results = results = ResultBuffer(c.result_beats, c.result_width, c.accumulator_bits, queue=1)
         connect(m, weights.weights, array.weights)

@@ -5,9 +5,11 @@ and, when its group ends, is added exactly to the wide one and starts again from
 compared (golden.accumulate says what it costs in accuracy); it takes one more cycle and one more adder.
 """
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+
+from trine.hw.array.arithmetic import add
 
 
 class Step(data.Struct):
@@ -57,14 +59,14 @@ class Accumulator(wiring.Component):
         m = Module()
         if self._group_bits is None:
             with m.If(self.step.valid):
-                m.d.sync += self.total.eq(_add(Mux(self.step.first, 0, self.total), self.sum, self.carry))
+                m.d.sync += self.total.eq(add(Mux(self.step.first, 0, self.total), self.sum, self.carry))
             return m
 
         group = Signal(signed(self._group_bits), reset_less=True)
         closed = Signal()
         closed_first = Signal()
         row_start = Signal(init=1)
-        exact = _add(Mux(self.step.group_first, 0, group), self.sum, self.carry)
+        exact = add(Mux(self.step.group_first, 0, group), self.sum, self.carry)
         least, greatest = -(1 << (self._group_bits - 1)), (1 << (self._group_bits - 1)) - 1
         m.d.sync += closed.eq(self.step.valid & self.step.group_last)
         with m.If(self.step.valid):
@@ -74,8 +76,3 @@ class Accumulator(wiring.Component):
         with m.If(closed):
             m.d.sync += self.total.eq(Mux(closed_first, 0, self.total) + group)
         return m
-
-
-def _add(left, right, carry):
-    """left + right + carry in one adder: one bit longer at the bottom, where the carry enters."""
-    return (Cat(1, left).as_signed() + Cat(carry, right).as_signed()) >> 1

@@ -52,9 +52,8 @@ class AdderArray(wiring.Component):
         self._loader = Loader(configuration.activation_chunks, banks=depth // bank_bytes, bank_bytes=bank_bytes)
         self._bank_bytes = bank_bytes
         self._lanes = [Lane(configuration) for _ in range(configuration.lanes)]
-        loader = self._loader.signature.members
         super().__init__({
-            **{name: loader[name] for name in ("start", "address", "bytes", "partial", "overflow")},
+            **self._loader.port,
             "commands": In(stream.Signature(command_layout(configuration))),
             "weights": In(stream.Signature(data.ArrayLayout(unsigned(configuration.slice_bits), configuration.lanes))),
             "results": Out(stream.Signature(data.ArrayLayout(signed(32), configuration.result_width))),
@@ -197,12 +196,7 @@ class AdderArray(wiring.Component):
         """The codes of the chunk that the word accepted two cycles ago needs, registered."""
         configuration = self._configuration
         m.submodules.loader = loader = self._loader
-        m.d.comb += [
-            loader.start.eq(self.start), loader.address.eq(self.address),
-            loader.bytes.valid.eq(self.bytes.valid), loader.bytes.payload.eq(self.bytes.payload),
-            self.bytes.ready.eq(loader.bytes.ready),
-            self.partial.eq(loader.partial), self.overflow.eq(loader.overflow),
-        ]
+        loader.serve(m, self)
         codes = Signal(data.ArrayLayout(signed(configuration.activation_bits), configuration.depth), reset_less=True)
         shape = data.ArrayLayout(signed(8), self._bank_bytes)
         for index in range(configuration.depth // self._bank_bytes):

@@ -13,9 +13,11 @@ LUTs for it. All of `array_25f_384` takes 7,403 LUT4 of the netlist as a tree of
 with chains of eight, which need longer queues behind them and four cycles more.
 """
 
-from amaranth.hdl import Cat, Module, Signal, signed, unsigned
+from amaranth.hdl import Module, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+
+from trine.hw.array.arithmetic import add, register
 
 
 class Trit(data.Struct):
@@ -86,11 +88,11 @@ class AdderTree(wiring.Component):
             level += 1
             following = []
             for left, right in zip(values[0::2], values[1::2], strict=False):
-                following.append(_register(m, _add(left, right, carries.pop(0)), f"sum_{level}_{len(following)}"))
+                following.append(register(m, add(left, right, carries.pop(0)), f"sum_{level}_{len(following)}"))
             if len(values) % 2:
-                following.append(_register(m, values[-1], f"sum_{level}_{len(following)}"))
+                following.append(register(m, values[-1], f"sum_{level}_{len(following)}"))
             values = following
-            carries = [_register(m, carry, f"carry_{level}_{index}") for index, carry in enumerate(carries)]
+            carries = [register(m, carry, f"carry_{level}_{index}") for index, carry in enumerate(carries)]
         m.d.comb += [self.sum.eq(values[0]), self.carry.eq(carries[0])]
         return m
 
@@ -106,11 +108,11 @@ class AdderTree(wiring.Component):
             name = f"{start}_{stage}"
             if stage < len(terms):
                 code, trit = terms[stage]
-                total = _add(total, _term(code, trit), trit.negative)[: self._width(stage + 2)].as_signed()
-            total, carry = _register(m, total, f"chain_{name}"), _register(m, carry, f"chain_carry_{name}")
+                total = add(total, _term(code, trit), trit.negative)[: self._width(stage + 2)].as_signed()
+            total, carry = register(m, total, f"chain_{name}"), register(m, carry, f"chain_carry_{name}")
             for index in range(stage + 1, len(terms)):
                 code, trit = terms[index]
-                terms[index] = (_register(m, code, f"code_{name}_{index}"), _register(m, trit, f"trit_{name}_{index}"))
+                terms[index] = (register(m, code, f"code_{name}_{index}"), register(m, trit, f"trit_{name}_{index}"))
         return total, carry
 
 
@@ -118,16 +120,3 @@ def _term(code, trit):
     """nonzero & (code ^ negative)."""
     width = code.shape().width
     return ((code.as_unsigned() ^ trit.negative.replicate(width)) & trit.nonzero.replicate(width)).as_signed()
-
-
-def _add(left, right, carry):
-    """left + right + carry in one adder: one bit longer at the bottom, it has a carry input that every synthesiser
-    understands."""
-    return (Cat(1, left).as_signed() + Cat(carry, right).as_signed()) >> 1
-
-
-def _register(m: Module, value, name: str):
-    """A flip-flop per bit behind `value`; without a reset, because what it holds is only used when it is valid."""
-    register = Signal(value.shape(), name=name, reset_less=True)
-    m.d.sync += register.eq(value)
-    return register

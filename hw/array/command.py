@@ -15,7 +15,7 @@ def command_layout(configuration: Configuration) -> data.StructLayout:
     """
     return data.StructLayout({
         "row_blocks": unsigned(row_block_bits(configuration)),
-        "chunks": unsigned(configuration.activation_chunks.bit_length()),
+        "chunks": unsigned(chunk_bits(configuration)),
         "activation_chunk": unsigned(configuration.activation_chunk_bits),
     })
 
@@ -23,3 +23,8 @@ def command_layout(configuration: Configuration) -> data.StructLayout:
 def row_block_bits(configuration: Configuration) -> int:
     """Bits of a product's number of row blocks."""
     return max(1, (configuration.result_beats // configuration.beats_per_row_block).bit_length())
+
+
+def chunk_bits(configuration: Configuration) -> int:
+    """Bits of a product's number of chunks."""
+    return configuration.activation_chunks.bit_length()

@@ -7,9 +7,11 @@ negated twice; what leaves has the sign of value 0 still to come. An ECP5 does l
 themselves (hw.build.adder_operands); absolute signs would cost it a LUT a value more.
 """
 
-from amaranth.hdl import Cat, Module, Signal, signed, unsigned
+from amaranth.hdl import Module, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+
+from trine.hw.array.arithmetic import add, complement, register
 
 
 class SignedTree(wiring.Component):
@@ -65,32 +67,14 @@ class SignedTree(wiring.Component):
                     total = total[: _width(min(2 * span, self._count - first) * self._bound)].as_signed()
                 if self._early and (first & 2 * span or 2 * span >= self._count):
                     total = complement(total, signs[first])
-                following.append(_register(m, total, f"sum_{level}_{first}"))
+                following.append(register(m, total, f"sum_{level}_{first}"))
             values = following
-            signs = {index: _register(m, sign, f"sign_{level}_{index}") for index, sign in signs.items()
+            signs = {index: register(m, sign, f"sign_{level}_{index}") for index, sign in signs.items()
                      if index % (2 * span) == 0}
         m.d.comb += self.total.eq(values[0])
         return m
 
 
-def complement(value, negative):
-    """The one's complement of a signed value where `negative`: with it as the carry of an adder, a difference."""
-    return (value.as_unsigned() ^ negative.replicate(len(value))).as_signed()
-
-
-def add(left, right, carry):
-    """left + right + carry in one adder: one bit longer at the bottom, it has a carry input that every synthesiser
-    understands."""
-    return (Cat(1, left).as_signed() + Cat(carry, right).as_signed()) >> 1
-
-
 def _width(bound: int) -> int:
     """Bits of a signed number of that magnitude."""
     return bound.bit_length() + 1
-
-
-def _register(m: Module, value, name: str):
-    """A flip-flop per bit behind `value`; without a reset, because what it holds is only used when it is valid."""
-    register = Signal(value.shape(), name=name, reset_less=True)
-    m.d.sync += register.eq(value)
-    return register

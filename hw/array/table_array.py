@@ -59,9 +59,8 @@ class TableArray(wiring.Component):
         self._bank_bytes = next(size for size in (4, 3, 2, 1) if groups % size == 0)
         self._loader = Loader(configuration.activation_chunks, banks=configuration.depth // self._bank_bytes,
                               bank_bytes=self._bank_bytes)
-        loader = self._loader.signature.members
         super().__init__({
-            **{name: loader[name] for name in ("start", "address", "bytes", "partial", "overflow")},
+            **self._loader.port,
             "commands": In(stream.Signature(command_layout(configuration))),
             "weights": In(stream.Signature(data.ArrayLayout(unsigned(configuration.slice_bits), configuration.lanes))),
             "results": Out(stream.Signature(data.ArrayLayout(signed(32), configuration.lanes), always_ready=True)),
@@ -183,12 +182,7 @@ class TableArray(wiring.Component):
         configuration = self._configuration
         groups, bits = configuration.codes_per_slice, configuration.activation_chunk_bits
         m.submodules.loader = loader = self._loader
-        m.d.comb += [
-            loader.start.eq(self.start), loader.address.eq(self.address),
-            loader.bytes.valid.eq(self.bytes.valid), loader.bytes.payload.eq(self.bytes.payload),
-            self.bytes.ready.eq(loader.bytes.ready),
-            self.partial.eq(loader.partial), self.overflow.eq(loader.overflow),
-        ]
+        loader.serve(m, self)
         banks = groups // self._bank_bytes
         digits = [loader.write_bank[at : at + banks] for at in range(0, configuration.depth // self._bank_bytes, banks)]
         chunk, digit = Signal(bits), Signal(range(len(digits)))

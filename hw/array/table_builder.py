@@ -12,8 +12,8 @@ from amaranth.lib.wiring import In, Out
 
 from trine.firmware.configuration import Configuration
 from trine.golden.packing import gray_walk
+from trine.hw.array.arithmetic import add, complement
 from trine.hw.array.command import command_layout, row_block_bits
-from trine.hw.array.signed_tree import add, complement
 from trine.hw.last_of import LastOf
 
 
@@ -58,7 +58,6 @@ class TableBuilder(wiring.Component):
         self._digits = codec.trits_per_code
         self._banks = configuration.table_banks
         self._index_bits = codec.bits_per_code - 1
-        self._look_up_early = self._banks > 1  # with the word, not a cycle after it
         groups = configuration.codes_per_slice
         self._entries = data.ArrayLayout(signed((128 * self._digits).bit_length() + 1), groups)
         super().__init__({
@@ -106,7 +105,7 @@ class TableBuilder(wiring.Component):
         ]
         # A difference adds the code's complement, and one. Where the complement is made depends on what the part gives
         # for nothing: an ECP5 in its carry cells, and a register behind its block RAM; an iCE40 in front of a register.
-        early = self._banks > 1
+        early = self._banks > 1  # as in TableLane
         with m.If(advance):
             m.d.sync += [known.eq(stage), read.eq(known), there.eq(read), written.eq(there)]
             m.d.sync += [read_negative.eq(move.data[0]), negative.eq(read_negative)]
@@ -125,7 +124,7 @@ class TableBuilder(wiring.Component):
         built = Signal(range(self._banks + 1))  # tables written and not free again
         free = Signal(init=1)
         index, bank = Signal(self._index_bits), Signal(init=1)
-        ready = written.step & (index == self.steps - 2 + self._look_up_early)
+        ready = written.step & (index == self.steps - 3 + self._banks)  # see `tables`
         following = built + ready - self.release
         m.d.sync += [built.eq(following), free.eq(following != self._banks), not_free.eq(following == self._banks)]
         m.d.comb += [

@@ -5,23 +5,21 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from trine.firmware.configuration import Configuration
-from trine.hw.array.signed_tree import SignedTree, add, complement
+from trine.hw.array.arithmetic import add, complement
+from trine.hw.array.signed_tree import SignedTree
 from trine.hw.memory.loader import NO_COLLISIONS
 
 STARTS_WITH_ZEROS = {"starts_with_zeros": 1}
 """Attribute of a memory whose zeros at power-up, which an FPGA's configuration puts there, are relied on. Any other one
 without content may start with anything, and in the simulator does."""
 
-LUT_RAM_DEPTH = 16
-"""Words of a memory that a read port without a clock costs nothing: an ECP5's distributed RAM."""
-
 
 class TableLane(wiring.Component):
     """Tables, adder tree and accumulation of one row.
 
     Each code of the slice is a sign and the address of its own partial sum in the table of its group, so that nothing
-    is decoded. Entry 0 is 0 from the start and is never written. Tables of up to 16 entries are distributed RAM, larger
-    ones block RAM.
+    is decoded. Entry 0 is 0 from the start and is never written. A single bank is distributed RAM, which is read
+    without a clock; two are block RAM.
 
     Formula: total = partial + slice . codes of the chunk that the tables were built from, modulo 2**accumulator_bits.
     Latency: `latency` cycles from a slice to the total that includes it, `sum_latency` to the cycle in which `partial`
@@ -86,9 +84,8 @@ class TableLane(wiring.Component):
 
     def _look_up(self, m, number, index):
         """The entry with that index of a code's table, a cycle later."""
-        depth = self._banks << self._index_bits
-        distributed = depth <= LUT_RAM_DEPTH
-        table = memory.Memory(shape=self._entry, depth=depth, init=[],
+        distributed = self._banks == 1
+        table = memory.Memory(shape=self._entry, depth=self._banks << self._index_bits, init=[],
                               attrs=STARTS_WITH_ZEROS | ({} if distributed else NO_COLLISIONS))
         m.submodules[f"table_{number}"] = table
         write, read = table.write_port(), table.read_port(domain="comb" if distributed else "sync")

@@ -54,6 +54,21 @@ class Loader(wiring.Component):
             "write_data": Out(unsigned(8 * bank_bytes)),
         })
 
+    @property
+    def port(self):
+        """The members through which a component is loaded that has this loader inside."""
+        members = self.signature.members
+        return {name: members[name] for name in ("start", "address", "bytes", "partial", "overflow")}
+
+    def serve(self, m: Module, component):
+        """Connects this loader to the `port` of the component that has it inside."""
+        m.d.comb += [
+            self.start.eq(component.start), self.address.eq(component.address),
+            self.bytes.valid.eq(component.bytes.valid), self.bytes.payload.eq(component.bytes.payload),
+            component.bytes.ready.eq(self.bytes.ready),
+            component.partial.eq(self.partial), component.overflow.eq(self.overflow),
+        ]
+
     def elaborate(self, platform):
         m = Module()
         word = Signal(range(max(self._words, 2)))

@@ -61,9 +61,8 @@ class WeightMemory(wiring.Component):
         else:
             self._bank_bytes = self._slice_bytes * _lanes_per_bank(lanes, slice_bits)
         self._loader = Loader(words, lanes * self._slice_bytes // self._bank_bytes, self._bank_bytes)
-        loader = self._loader.signature.members
         super().__init__({
-            **{name: loader[name] for name in ("start", "address", "bytes", "partial", "overflow")},
+            **self._loader.port,
             "fetches": In(stream.Signature(self._fetch)),
             "weights": Out(stream.Signature(data.ArrayLayout(unsigned(slice_bits), lanes))),
         })
@@ -71,12 +70,7 @@ class WeightMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.loader = loader = self._loader
-        m.d.comb += [
-            loader.start.eq(self.start), loader.address.eq(self.address),
-            loader.bytes.valid.eq(self.bytes.valid), loader.bytes.payload.eq(self.bytes.payload),
-            self.bytes.ready.eq(loader.bytes.ready),
-            self.partial.eq(loader.partial), self.overflow.eq(loader.overflow),
-        ]
+        loader.serve(m, self)
 
         m.submodules.chunks = chunks = LastOf(self._fetch["chunks"].width)
         m.submodules.row_blocks = row_blocks = LastOf(self._fetch["row_blocks"].width)

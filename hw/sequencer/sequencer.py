@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from trine.firmware.configuration import Configuration
 from trine.firmware.instructions import INSTRUCTION_BYTES, Instruction, Opcode
-from trine.hw.array.command import command_layout, row_block_bits
+from trine.hw.array.command import chunk_bits, command_layout, row_block_bits
 from trine.hw.memory.loader import NO_COLLISIONS, Loader
 from trine.hw.memory.weight_memory import fetch_layout
 
@@ -36,11 +36,10 @@ class Sequencer(wiring.Component):
     def __init__(self, configuration: Configuration):
         c = configuration
         self._words = c.program_words
-        fetch = fetch_layout(c.weight_words, row_block_bits(c), c.activation_chunks.bit_length())
+        fetch = fetch_layout(c.weight_words, row_block_bits(c), chunk_bits(c))
         self._loader = Loader(self._words, banks=INSTRUCTION_BYTES // 4, bank_bytes=4)
-        loader = self._loader.signature.members
         super().__init__({
-            **{name: loader[name] for name in ("start", "address", "bytes", "partial", "overflow")},
+            **self._loader.port,
             "runs": In(stream.Signature(unsigned(32))),
             "fetches": Out(stream.Signature(fetch)),
             "commands": Out(stream.Signature(command_layout(c))),
@@ -55,12 +54,7 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.loader = loader = self._loader
-        m.d.comb += [
-            loader.start.eq(self.start), loader.address.eq(self.address),
-            loader.bytes.valid.eq(self.bytes.valid), loader.bytes.payload.eq(self.bytes.payload),
-            self.bytes.ready.eq(loader.bytes.ready),
-            self.partial.eq(loader.partial), self.overflow.eq(loader.overflow),
-        ]
+        loader.serve(m, self)
         counter = Signal(range(self._words + 1))
         instruction = Signal(Instruction)
         outside = Signal()  # it was fetched from beyond the memory
