@@ -4,14 +4,13 @@ It equals the counters of the gateware exactly. Link time is outside it: `link_s
 has its own: adder_cycles.py, table_cycles.py.
 """
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from trine.firmware import adder_cycles, table_cycles
-from trine.firmware.assembler import Matvec, Operation, read_program
+from trine.firmware.assembler import End, Matvec, Operation, read_program
 from trine.firmware.configuration import Configuration
 from trine.firmware.counters import Counters
 from trine.firmware.image import Image
@@ -22,13 +21,17 @@ from trine.firmware.traffic import request_messages
 RUN_RESPONSE_BYTES = 8
 """Payload of RUN's response: the cycle counter."""
 
+
 def program_cycles(operations: Sequence[Operation], configuration: Configuration) -> Counters:
     """What a run of `operations` adds to the counters, up to the first END or the end of the sequence."""
-    products = itertools.takewhile(lambda operation: isinstance(operation, Matvec), operations)
-    matvecs = [product for product in products if isinstance(product, Matvec)]
+    products: list[Matvec] = []
+    for operation in operations:
+        if isinstance(operation, End):
+            break
+        products.append(operation)
     if configuration.dataflow == "tables":
-        return table_cycles.product_cycles(matvecs, configuration)
-    return adder_cycles.product_cycles(matvecs, configuration)
+        return table_cycles.product_cycles(products, configuration)
+    return adder_cycles.product_cycles(products, configuration)
 
 
 def first_word_cycle(configuration: Configuration) -> int:

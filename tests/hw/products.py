@@ -1,37 +1,17 @@
 """Matrix-vector products for arrays and devices, at random and at the extremes, and what golden makes of them."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from trine.firmware.configuration import Configuration
-from trine.firmware.layout import count_chunks, count_row_blocks, pack_weights
-from trine.golden.accumulate import accumulate
-from trine.golden.arrays import Int8, Int32
+from trine.firmware.layout import pack_weights
+from trine.sim import netlist_check
 
 KINDS = ("random", "least", "greatest", "zero")
 """What a product's weights or codes are."""
 
 
-@dataclass(frozen=True)
-class Product:
+class Product(netlist_check.Product):
     """`weights` int8 (N, K) times `codes` int8 (K,) on a device of `configuration`."""
-
-    configuration: Configuration
-    weights: Int8
-    codes: Int8
-
-    @property
-    def row_blocks(self) -> int:
-        return count_row_blocks(len(self.weights), self.configuration)
-
-    @property
-    def chunks(self) -> int:
-        return count_chunks(len(self.codes), self.configuration)
-
-    @property
-    def beats(self) -> int:
-        return self.row_blocks * self.configuration.beats_per_row_block
 
     @property
     def weight_bytes(self) -> bytes:
@@ -46,20 +26,6 @@ class Product:
         slices = [int.from_bytes(data[at : at + size], "little") for at in range(0, len(data), size)]
         return [sum(part << (configuration.slice_bits * lane) for lane, part in enumerate(slices[at : at + lanes]))
                 for at in range(0, len(slices), lanes)]
-
-    @property
-    def code_bytes(self) -> bytes:
-        """The codes, padded to whole chunks."""
-        return self.codes.tobytes().ljust(self.chunks * self.configuration.depth, b"\0")
-
-    @property
-    def results(self) -> Int32:
-        """The results of all rows, int32 (row_blocks * lanes,), those of the padding included."""
-        rows, columns = self.row_blocks * self.configuration.lanes, self.chunks * self.configuration.depth
-        weights = np.full((rows, columns), 0 if self.configuration.codec.has_zero else 1, np.int8)
-        weights[: len(self.weights), : len(self.codes)] = self.weights
-        codes = np.frombuffer(self.code_bytes, np.int8)
-        return accumulate(weights, codes, self.configuration.accumulator_mode)
 
     @property
     def result_beats(self) -> list[int]:
