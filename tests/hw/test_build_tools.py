@@ -1,5 +1,6 @@
 """hw.build.tools: how a tool's failure is told."""
 
+import subprocess
 import threading
 import time
 from importlib import metadata
@@ -37,6 +38,37 @@ def test_success(tmp_path):
     assert not log.exists()
 
 
+def test_first_run_is_made_once(tmp_path, monkeypatch):
+    """By one of several that start at the same time; the others find it done."""
+    monkeypatch.setenv("YOWASP_CACHE_DIR", str(tmp_path))
+    runs = []
+
+    def first_run(command, **options):
+        runs.append(command)
+        time.sleep(0.5)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", first_run)
+    starts = [threading.Thread(target=tools.prepare, args=("yosys",)) for _ in range(4)]
+    for start in starts:
+        start.start()
+    for start in starts:
+        start.join()
+    tools.prepare("yosys")
+    assert [command[-1] for command in runs] == ["--version"]
+    tools.prepare("nextpnr-ecp5")
+    assert len(runs) == 2
+
+
+def test_first_run_that_fails_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("YOWASP_CACHE_DIR", str(tmp_path))
+    codes = [1, 0]
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, codes.pop(0)))
+    for _ in range(3):
+        tools.prepare("yosys")
+    assert not codes
+
+
 def test_error(tmp_path):
     """One clear line, then the end of the log, and the log itself."""
     log = tmp_path / "logs" / "yosys.log"
@@ -69,6 +101,7 @@ def test_result_from_before_is_no_result(tmp_path):
 
 def test_too_long(tmp_path):
     (tmp_path / "long.ys").write_text("stat\n" * 1_000_000)
+    tools.prepare("yosys")
     start = time.monotonic()
     with pytest.raises(ToolFailed, match=r"^yosys took longer than 0\.2 s; its log is "):
         tools.run("yosys", script("script long.ys"), tmp_path, tmp_path / "log", 0.2, writes="out")
