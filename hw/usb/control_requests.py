@@ -68,7 +68,7 @@ class ControlRequests(wiring.Component):
         interface, setup = self.interface, self.interface.setup
         content = bytearray()
         start, size = Signal(range(1024)), Signal(range(CONTROL_PACKET))
-        known = Signal()  # the request is one of ours
+        known = Signal()  # the request is one of ours; like start and size, two cycles after it came
         done = Signal()  # its status was acknowledged
 
         def answer(data: bytes) -> None:
@@ -77,8 +77,9 @@ class ControlRequests(wiring.Component):
                 raise ValueError(f"an answer must be shorter than {CONTROL_PACKET} bytes, not {len(data)}")
             if data not in content:
                 content.extend(data)
-            m.d.comb += [known.eq(1), start.eq(content.index(data)), size.eq(len(data))]
+            m.d.usb += [known.eq(1), start.eq(content.index(data)), size.eq(len(data))]
 
+        m.d.usb += known.eq(0)
         halts = {ENDPOINT_OUT: (self.halted_out, self.restart_out), ENDPOINT_IN: (self.halted_in, self.restart_in)}
         with m.Switch(Cat(setup.recipient, setup.type, setup.is_in_request, setup.request)):
             with m.Case(_GET_DESCRIPTOR):
@@ -111,18 +112,20 @@ class ControlRequests(wiring.Component):
                 with m.If(setup.index == _COMPATIBLE_ID):
                     answer(microsoft_compatible_id())
             with m.Case(_SET_ADDRESS):
-                m.d.comb += [known.eq(1), interface.address_changed.eq(done)]
+                m.d.usb += known.eq(1)
+                m.d.comb += interface.address_changed.eq(done)
             with m.Case(_SET_CONFIGURATION):
-                m.d.comb += [known.eq(setup.value <= 1), interface.config_changed.eq(done),
-                             self.restart_out.eq(done), self.restart_in.eq(done)]
+                m.d.usb += known.eq(setup.value <= 1)
+                m.d.comb += [interface.config_changed.eq(done), self.restart_out.eq(done), self.restart_in.eq(done)]
             with m.Case(_SET_INTERFACE):
-                m.d.comb += [known.eq((setup.value == 0) & (setup.index == INTERFACE)),
-                             self.restart_out.eq(done), self.restart_in.eq(done)]
+                m.d.usb += known.eq((setup.value == 0) & (setup.index == INTERFACE))
+                m.d.comb += [self.restart_out.eq(done), self.restart_in.eq(done)]
             with m.Case(_CLEAR_FEATURE_OF_ENDPOINT, _SET_FEATURE_OF_ENDPOINT):
                 with m.Switch(setup.index):
                     for endpoint, (halted, restart) in halts.items():
                         with m.Case(endpoint):
-                            m.d.comb += [known.eq(setup.value == _ENDPOINT_HALT), restart.eq(done)]
+                            m.d.usb += known.eq(setup.value == _ENDPOINT_HALT)
+                            m.d.comb += restart.eq(done)
                             with m.If(done):
                                 m.d.usb += halted.eq(setup.request == _SET_FEATURE_OF_ENDPOINT >> 8)
         m.d.comb += [

@@ -66,7 +66,7 @@ class UsbDevice(wiring.Component):
         m.d.comb += [
             device.connect.eq(1), device.full_speed_only.eq(not self._high_speed),
             requests.speed.eq(device.speed), requests.reset.eq(device.reset_detected),
-            incoming.configured.eq(requests.configured),
+            incoming.configured.eq(requests.configured), outgoing.configured.eq(requests.configured),
             incoming.halted.eq(requests.halted_in), incoming.restart.eq(requests.restart_in),
             outgoing.halted.eq(requests.halted_out), outgoing.restart.eq(requests.restart_out),
         ]

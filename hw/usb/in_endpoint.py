@@ -22,11 +22,11 @@ QUIET_CYCLES = 16
 class InEndpoint(wiring.Component):
     """Bulk IN: a stream of bytes in the domain `sync` becomes packets to the host, in the domain `usb`.
 
-    Bytes go in full packets for as long as they come; after QUIET_CYCLES without one, those that are there go in a
-    short packet, which is empty if there are none but the last packet was full: the host's transfer ends with the
-    burst, wherever that is. A packet stays in one of two buffers until it is acknowledged, and is sent again if it is
-    not. Without a packet the answer is NAK, in a halted endpoint STALL. What is to be sent while no host has
-    configured the device is dropped.
+    Bytes go in full packets for as long as they come. QUIET_CYCLES without one end a burst: what is there goes in a
+    short packet, an empty one if nothing is there but the last packet was full, so that the host's transfer ends with
+    the burst, whatever its length. A packet stays in one of two buffers until it is acknowledged, and is sent again
+    if it is not. Without a packet the answer is NAK, in a halted endpoint STALL. While no host has configured the
+    device there is no answer, and what is to be sent is dropped.
 
     Parameters
     ----------
@@ -35,16 +35,17 @@ class InEndpoint(wiring.Component):
 
     Members
     -------
-    halted: In, the endpoint is halted. restart: In, the next packet is DATA0's. configured: In. All in `usb`.
+    configured: In, a host has configured the device. halted: In, the endpoint is halted. restart: In, the next packet
+    is DATA0's. All in `usb`.
     i: In, bytes for the host, in `sync`.
     interface: LUNA's endpoint interface, for USBDevice.add_endpoint; not part of the signature.
 
     Raises ValueError for a number that no bulk endpoint can have.
     """
 
+    configured: In(1)
     halted: In(1)
     restart: In(1)
-    configured: In(1)
     i: In(stream.Signature(8))
 
     def __init__(self, number: int, packet_bytes: int):

@@ -18,7 +18,8 @@ class OutEndpoint(wiring.Component):
 
     A packet with the data toggle that is due and a right CRC is taken and acknowledged if one of two buffers is free
     when its token comes, else refused with NAK (so is a PING). A packet with the other toggle was taken before: it is
-    acknowledged and dropped. A halted endpoint answers STALL. A packet that is longer than allowed gets no answer.
+    acknowledged and dropped. A halted endpoint answers STALL. A packet that is longer than allowed gets no answer, nor
+    does any while no host has configured the device.
     Throughput: a byte a cycle of `sync`, with pauses of two cycles between packets.
 
     Parameters
@@ -27,13 +28,15 @@ class OutEndpoint(wiring.Component):
 
     Members
     -------
-    halted: In, the endpoint is halted. restart: In, the next packet is DATA0's. Both in `usb`.
+    configured: In, a host has configured the device. halted: In, the endpoint is halted. restart: In, the next packet
+    is DATA0's. All in `usb`.
     o: Out, the host's bytes, in `sync`.
     interface: LUNA's endpoint interface, for USBDevice.add_endpoint; not part of the signature.
 
     Raises ValueError for a number that no bulk endpoint can have.
     """
 
+    configured: In(1)
     halted: In(1)
     restart: In(1)
     o: Out(stream.Signature(8))
@@ -50,22 +53,26 @@ class OutEndpoint(wiring.Component):
         m.submodules.buffer = buffer = PacketBuffer(self._packet_bytes, writes="usb", reads="sync")
         interface, token, answer = self.interface, self.interface.tokenizer, self.interface.handshakes_out
         expected = Signal()  # the data toggle that is due
+        awaited = Signal()  # a token came, and not yet its packet
         accepting = Signal()  # a buffer was free when the token came
         babble = Signal()
-        addressed, due, full = Signal(), Signal(), Signal()
+        addressed, out, due, full = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            addressed.eq(token.endpoint == self._number),
+            addressed.eq(self.configured & (token.endpoint == self._number)),
+            out.eq(addressed & token.is_out & awaited),
             due.eq(interface.rx_pid_toggle[0] == expected),
             full.eq(buffer.count == self._packet_bytes),
             buffer.data.eq(interface.rx.payload), buffer.drop.eq(token.new_token),
         ]
         with m.If(token.new_token):
-            m.d.usb += [accepting.eq(buffer.room), babble.eq(0)]
-        with m.Elif(addressed & token.is_out & interface.rx.next):
+            m.d.usb += [awaited.eq(1), accepting.eq(buffer.room), babble.eq(0)]
+        with m.Elif(interface.rx_invalid | interface.rx_ready_for_response):
+            m.d.usb += awaited.eq(0)
+        with m.Elif(out & interface.rx.next):
             m.d.comb += buffer.put.eq(accepting & due & ~full)
-            m.d.usb += babble.eq(babble | (buffer.count == self._packet_bytes))
+            m.d.usb += babble.eq(babble | full)
 
-        with m.If(addressed & token.is_out & interface.rx_ready_for_response & ~babble):
+        with m.If(out & interface.rx_ready_for_response & ~babble):
             with m.If(self.halted):
                 m.d.comb += answer.stall.eq(1)
             with m.Elif(accepting | ~due):

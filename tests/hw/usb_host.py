@@ -139,13 +139,19 @@ class UsbHost:
             await self.wire.idle(20)
         raise TimeoutError("the endpoint takes nothing")
 
+    async def poll(self, endpoint: int) -> bytes | None:
+        """One packet of a bulk endpoint, if it has one."""
+        toggle = self.toggles.setdefault(endpoint, 0)
+        data = await self.in_(endpoint, toggle)
+        if data is not None:
+            self.toggles[endpoint] = 1 - toggle
+        return data
+
     async def read_packet(self, endpoint: int) -> bytes:
         """One packet of a bulk endpoint, asked for until it comes."""
-        toggle = self.toggles.setdefault(endpoint, 0)
         for _ in range(RETRIES):
-            data = await self.in_(endpoint, toggle)
+            data = await self.poll(endpoint)
             if data is not None:
-                self.toggles[endpoint] = 1 - toggle
                 return data
             await self.wire.idle(20)
         raise TimeoutError("the endpoint gives nothing")
