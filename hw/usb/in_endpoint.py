@@ -31,7 +31,7 @@ class InEndpoint(wiring.Component):
     Parameters
     ----------
     number: the endpoint's, 1 to 15. packet_bytes: bytes of a full packet at the device's highest speed, a power of two;
-    packets of full speed have FULL_SPEED_PACKET in any case.
+    at full speed packets have FULL_SPEED_PACKET in any case.
 
     Members
     -------
@@ -40,7 +40,7 @@ class InEndpoint(wiring.Component):
     i: In, bytes for the host, in `sync`.
     interface: LUNA's endpoint interface, for USBDevice.add_endpoint; not part of the signature.
 
-    Raises ValueError for a number that no bulk endpoint can have.
+    Raises ValueError for a number that no bulk endpoint can have, and for other packet_bytes.
     """
 
     configured: In(1)
@@ -51,6 +51,9 @@ class InEndpoint(wiring.Component):
     def __init__(self, number: int, packet_bytes: int):
         if not 1 <= number <= 15:
             raise ValueError(f"number must be 1 to 15, not {number!r}")
+        if packet_bytes < FULL_SPEED_PACKET or packet_bytes & (packet_bytes - 1):
+            raise ValueError(f"packet_bytes must be a power of two of at least {FULL_SPEED_PACKET}, not "
+                             f"{packet_bytes!r}")
         self._number, self._packet_bytes = number, packet_bytes
         self.interface = EndpointInterface()
         super().__init__()
