@@ -146,11 +146,13 @@ class ControlRequests(wiring.Component):
         m.submodules.rom = rom = memory.Memory(shape=8, depth=1 << (len(content) - 1).bit_length(), init=content)
         read = rom.read_port(domain="usb")
         address, left = Signal.like(start), Signal.like(size)
-        sending, closing = Signal(), Signal()  # closing: an empty packet, the status, waits for its acknowledgement
+        sending = Signal()
+        closing, closed = Signal(), Signal()  # an empty packet, the status: it goes out; it waits to be acknowledged
         m.d.comb += [
             read.addr.eq(address + tx.ready), tx.payload.eq(read.data),
-            done.eq(closing & interface.handshakes_in.ack),
+            done.eq(closed & interface.handshakes_in.ack),
         ]
+        m.d.usb += closing.eq(0)
         with m.If(sending):
             m.d.comb += [tx.valid.eq(1), tx.first.eq(1), tx.last.eq(left == 1)]
             with m.If(tx.ready):
@@ -164,9 +166,11 @@ class ControlRequests(wiring.Component):
             with m.Elif(setup.is_in_request & (setup.length != 0)):
                 m.d.comb += interface.handshakes_out.ack.eq(1)
             with m.Else():
-                m.d.comb += [tx.valid.eq(1), tx.last.eq(1)]  # last and not first: an empty packet
                 m.d.usb += closing.eq(1)
+        with m.If(closing):
+            m.d.comb += [tx.valid.eq(1), tx.last.eq(1)]  # last and not first: an empty packet
+            m.d.usb += closed.eq(1)
         with m.If(interface.rx_ready_for_response):  # data of the host's, which no request of ours has
             m.d.comb += interface.handshakes_out.stall.eq(1)
         with m.If(setup.received | interface.tokenizer.new_token | done):
-            m.d.usb += closing.eq(0)
+            m.d.usb += closed.eq(0)

@@ -91,8 +91,8 @@ class InEndpoint(wiring.Component):
         """Packets to the host, in `usb`."""
         interface, token, tx = self.interface, self.interface.tokenizer, self.interface.tx
         addressed, toggle = Signal(), Signal()
+        m.d.usb += addressed.eq((token.endpoint == self._number) & token.is_in)
         m.d.comb += [
-            addressed.eq((token.endpoint == self._number) & token.is_in),
             interface.tx_pid_toggle.eq(toggle), tx.payload.eq(buffer.byte),
         ]
         with m.FSM(domain="usb"):
@@ -105,11 +105,13 @@ class InEndpoint(wiring.Component):
                         m.d.comb += interface.handshakes_out.stall.eq(1)
                     with m.Elif(~buffer.available):
                         m.d.comb += interface.handshakes_out.nak.eq(1)
-                    with m.Elif(buffer.length == 0):
-                        m.d.comb += [tx.valid.eq(1), tx.last.eq(1)]  # last and not first: an empty packet
-                        m.next = "SENT"
+                    with m.Elif(buffer.empty):
+                        m.next = "SEND NOTHING"
                     with m.Else():
                         m.next = "SEND"
+            with m.State("SEND NOTHING"):
+                m.d.comb += [tx.valid.eq(1), tx.last.eq(1)]  # last and not first: an empty packet
+                m.next = "SENT"
             with m.State("SEND"):
                 m.d.comb += [tx.valid.eq(1), tx.first.eq(1), tx.last.eq(buffer.last), buffer.advance.eq(tx.ready)]
                 with m.If(tx.ready & tx.last):

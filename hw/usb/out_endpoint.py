@@ -57,8 +57,8 @@ class OutEndpoint(wiring.Component):
         accepting = Signal()  # a buffer was free when the token came
         babble = Signal()
         addressed, out, due, full = Signal(), Signal(), Signal(), Signal()
+        m.d.usb += addressed.eq(self.configured & (token.endpoint == self._number))
         m.d.comb += [
-            addressed.eq(self.configured & (token.endpoint == self._number)),
             out.eq(addressed & token.is_out & awaited),
             due.eq(interface.rx_pid_toggle[0] == expected),
             full.eq(buffer.count == self._packet_bytes),

@@ -6,9 +6,16 @@ it. Here only the lengths of whole packets go through a FIFO, and the bytes cros
 """
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import memory, wiring
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.fifo import AsyncFIFO
 from amaranth.lib.wiring import In, Out
+
+
+class Packet(data.StructLayout):
+    """What the reader is told of a packet: position of its last byte, whether it has none, its half of the memory."""
+
+    def __init__(self, positions: range):
+        super().__init__({"last": positions, "empty": 1, "half": 1})
 
 
 class PacketBuffer(wiring.Component):
@@ -28,8 +35,8 @@ class PacketBuffer(wiring.Component):
     put: In, `data` is the packet's next byte; not after packet_bytes of them.
     count: Out, bytes of the packet so far.
     commit: In, the packet is whole and goes to the reader. drop: In, the packet begins again.
-    available: Out, a packet can be read. length: Out, its bytes. byte: Out, the byte at the reader's position, which is
-    the packet's first one. last: Out, it is the packet's last one.
+    available: Out, a packet can be read. empty: Out, it has no bytes. byte: Out, the one at the reader's position, at
+    first the first one. last: Out, it is the last one.
     advance, rewind: In, the position goes to the next byte, to the first one. release: In, the packet is done with.
     These three only while `available`.
 
@@ -43,7 +50,7 @@ class PacketBuffer(wiring.Component):
         super().__init__({
             "room": Out(1), "put": In(1), "data": In(8), "count": Out(range(packet_bytes + 1)),
             "commit": In(1), "drop": In(1),
-            "available": Out(1), "length": Out(range(packet_bytes + 1)), "byte": Out(8), "last": Out(1),
+            "available": Out(1), "empty": Out(1), "byte": Out(8), "last": Out(1),
             "advance": In(1), "rewind": In(1), "release": In(1),
         })
 
@@ -51,26 +58,29 @@ class PacketBuffer(wiring.Component):
         m = Module()
         m.submodules.bytes = storage = memory.Memory(shape=8, depth=2 * self._packet_bytes, init=[])
         write, read = storage.write_port(domain=self._writes), storage.read_port(domain=self._reads)
-        m.submodules.packets = packets = AsyncFIFO(width=1 + len(self.count), depth=2, w_domain=self._writes,
+        handed_over = Packet(range(self._packet_bytes))
+        m.submodules.packets = packets = AsyncFIFO(width=handed_over.size, depth=2, w_domain=self._writes,
                                                    r_domain=self._reads)
-        place = Signal()  # the half of the memory that is written; the reader is told with the length
+        written, offered = handed_over(packets.w_data), handed_over(packets.r_data)
+        half = Signal()
         m.d.comb += [
             self.room.eq(packets.w_rdy),
-            write.addr.eq(Cat(self.count[:-1], place)), write.data.eq(self.data), write.en.eq(self.put),
-            packets.w_data.eq(Cat(self.count, place)), packets.w_en.eq(self.commit),
+            write.addr.eq(Cat(self.count[:-1], half)), write.data.eq(self.data), write.en.eq(self.put),
+            written.last.eq(self.count - 1), written.empty.eq(self.count == 0), written.half.eq(half),
+            packets.w_en.eq(self.commit),
         ]
         with m.If(self.commit):
-            m.d[self._writes] += [self.count.eq(0), place.eq(~place)]
+            m.d[self._writes] += [self.count.eq(0), half.eq(~half)]
         with m.Elif(self.drop):
             m.d[self._writes] += self.count.eq(0)
         with m.Elif(self.put):
             m.d[self._writes] += self.count.eq(self.count + 1)
 
-        position, address = Signal.like(self.length), Signal.like(self.length)
+        position, address = Signal(range(self._packet_bytes)), Signal(range(self._packet_bytes))
         m.d.comb += [
             address.eq(position + self.advance),
-            read.addr.eq(Cat(address[:-1], packets.r_data[-1])), self.byte.eq(read.data),
-            self.length.eq(packets.r_data[:-1]), self.last.eq(position + 1 == self.length),
+            read.addr.eq(Cat(address, offered.half)), self.byte.eq(read.data),
+            self.last.eq(position == offered.last), self.empty.eq(offered.empty),
             packets.r_en.eq(self.release),
         ]
         with m.If(self.rewind | self.release):

@@ -55,18 +55,18 @@ def packets_of(bursts, speed=FULL, packet_bytes=64, pause=0):
         silent = 0
         while len(received) < total or silent < 20:
             ctx.set(interface.tokenizer.ready_for_response, 1)
-            nak, last = ctx.get(interface.handshakes_out.nak), ctx.get(interface.tx.last)
+            nak = ctx.get(interface.handshakes_out.nak)
             await ctx.tick("usb")
             ctx.set(interface.tokenizer.ready_for_response, 0)
             silent = silent + 1 if nak else 0
             if nak:
                 continue
-            length = 0
+            length, last = 0, False
             while not last:
-                valid, last, byte = (ctx.get(value) for value in (interface.tx.valid, interface.tx.last,
+                first, last, byte = (ctx.get(value) for value in (interface.tx.first, interface.tx.last,
                                                                   interface.tx.payload))
                 await ctx.tick("usb")
-                if valid:
+                if first:  # nothing is first in an empty packet
                     length += 1
                     received.append(byte)
             lengths.append(length)
