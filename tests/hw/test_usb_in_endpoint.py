@@ -52,6 +52,7 @@ def packets_of(bursts, speed=FULL, packet_bytes=64, pause=0):
         ctx.set(interface.tokenizer.endpoint, 1)
         ctx.set(interface.tokenizer.is_in, 1)
         ctx.set(interface.tx.ready, 1)
+        await ctx.tick("usb")
         silent = 0
         while len(received) < total or silent < 20:
             ctx.set(interface.tokenizer.ready_for_response, 1)
