@@ -111,6 +111,20 @@ def test_full_packets_in_a_burst(small):
     small.run(test)
 
 
+def test_no_packet_is_wasted(bench):
+    """As long as the accelerator keeps up, no packet is refused, here with eight times the rate of full speed."""
+    async def test(host):
+        bench.ctx.set(bench.apart, 1)
+        await host.wire.idle(200)
+        received = b"".join([await host.read_packet(ENDPOINT_IN) for _ in range(12)])
+        assert received == bytes(range(256)) * 3
+        for _ in range(12):
+            await host.write_packet(ENDPOINT_OUT, bytes(64))
+        assert host.naks == 0
+
+    bench.run(test)
+
+
 def test_nothing_to_give(bench):
     async def test(host):
         assert await host.in_(ENDPOINT_IN, 0) is None
@@ -168,12 +182,12 @@ def test_empty_packets(bench):
 def test_lost_acknowledgement_of_out(bench):
     """The host did not hear the ACK: it repeats the packet, which must not count twice."""
     async def test(host):
-        for toggle, data in ((0, b"first"), (0, b"first"), (1, b"second"), (1, b"second"), (1, b"second")):
-            assert await host.out(ENDPOINT_OUT, data, toggle)
         received = b""
-        while len(received) < 11:
+        for toggle, data, times in ((0, b"one ", 2), (1, b"two ", 1), (0, b"three ", 3), (1, b"four", 2)):
+            for _ in range(times):
+                assert await host.out(ENDPOINT_OUT, data, toggle)
             received += await host.read_packet(ENDPOINT_IN)
-        assert received == b"firstsecond"
+        assert received == b"one two three four"
         assert await nothing_left(host)
 
     bench.run(test)

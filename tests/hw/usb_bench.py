@@ -22,13 +22,14 @@ Test = Callable[[UsbHost], Awaitable[None]]
 class UsbBench:
     """A device of `packet` bytes a packet, elaborated once; every run starts from reset.
 
-    paused: bytes are held back on their way through `sync`. pausing: they are held back every now and then.
+    paused: bytes are held back on their way through `sync`. pausing: they are held back every now and then. apart: the
+    streams are not joined; what the host writes is dropped, and it can read 0, 1, 2, ..., 255, 0, ... without end.
     """
 
     def __init__(self, packet: int, serial: str = "0123456789") -> None:
         self.packet = packet
         self.utmi = UTMIInterface()
-        self.paused, self.pausing = Signal(), Signal()
+        self.paused, self.pausing, self.apart = Signal(), Signal(), Signal()
         module = Module()
         for name in ("sync", "usb"):
             module.domains += ClockDomain(name)
@@ -41,6 +42,10 @@ class UsbBench:
             device.i.payload.eq(device.o.payload), device.i.valid.eq(device.o.valid & flowing),
             device.o.ready.eq(device.i.ready & flowing),
         ]
+        number = Signal(8)
+        with module.If(self.apart):
+            module.d.comb += [device.i.payload.eq(number), device.i.valid.eq(1), device.o.ready.eq(1)]
+            module.d.sync += number.eq(number + device.i.ready)
         self._simulator = Simulator(module)
         self._simulator.add_clock(1e-6 / SYNC_MHZ, domain="sync")
         self._simulator.add_clock(1e-6 / USB_MHZ, domain="usb")
