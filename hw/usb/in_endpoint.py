@@ -121,7 +121,7 @@ class InEndpoint(wiring.Component):
                     m.d.comb += buffer.release.eq(1)
                     m.d.usb += toggle.eq(~toggle)
                     m.next = "IDLE"
-                with m.Elif(token.new_token | ~addressed | self.restart):
+                with m.Elif(token.new_token):
                     m.next = "IDLE"
         with m.If(self.restart):
             m.d.usb += toggle.eq(0)

@@ -22,7 +22,7 @@ class PacketBuffer(wiring.Component):
     """Hands over packets of up to `packet_bytes` bytes, in order; an empty packet is one too.
 
     Two packets fit. Throughput: a byte a cycle on both sides, with a pause of a cycle between packets when read.
-    Latency: `available` four cycles of the reader's clock after `commit`, `room` four of the writer's after `release`.
+    Latency: `available` three cycles of the reader's clock after `commit`, `room` two of the writer's after `release`.
     A reset of the writer's domain empties it.
 
     Parameters
