@@ -1,7 +1,8 @@
 import pytest
 
 from trine.firmware.link import Frame, Request
-from trine.host.connection import ATTEMPTS, Connection
+from trine.firmware.recovery import ATTEMPTS
+from trine.host.connection import Connection
 from trine.host.errors import DeviceError
 
 
@@ -85,6 +86,8 @@ def test_silent_device_is_not_waited_for_ever(connection, transport):
 
 def test_endless_garbage_from_device(small):
     class Babbling:
+        paced = False
+
         def write(self, data):
             pass
 

@@ -13,16 +13,18 @@ def test_device_configuration(name, preset):
 
 def test_device_configuration_of_a_file(small_toml):
     found = device_configuration(f"golden:{small_toml}")
+    assert found is not None
     assert found.weight_words == 1024
     assert found.name == "mine"
 
 
 @pytest.mark.parametrize(("name", "message"), [
-    ("usb", r"device 'usb' is not available yet; this version drives sim and golden"),
-    ("usb:1234", r"device 'usb:1234' is not available yet"),
-    ("serial:/dev/ttyUSB0", r"not available yet"),
+    ("usb:", r"usb: needs the device's serial number after it"),
+    ("serial", r"a serial device needs its port"),
+    ("serial:/no/such/port", r"/no/such/port: no such port; trine doctor lists those that there are"),
+    ("serial:/dev/null", r"/dev/null: cannot be opened at 3000000 baud: Could not configure port"),
     ("twin", r"not available yet"),
-    ("fpga", r"unknown device 'fpga'; a device is sim or golden"),
+    ("fpga", r"unknown device 'fpga'; a device is sim, golden or twin"),
     ("", r"unknown device ''"),
     ("golden:nothing", r"unknown preset 'nothing'; presets are icebreaker"),
     ("golden:/no/such.toml", r"/no/such\.toml: cannot read the configuration: No such file"),
