@@ -45,8 +45,9 @@ class BusDevice:
     """
 
     def __init__(self, configuration: Configuration, serial: str | None = "0001", product: str = PRODUCT,
-                 in_bytes: int = 256, packet: int = FULL_SPEED_PACKET) -> None:
-        self.machine = Machine(configuration, build_id=0x1234)
+                 in_bytes: int = 256, packet: int = FULL_SPEED_PACKET, build_id: int = 0) -> None:
+        self.machine = Machine(configuration, build_id)
+        self._build_id = build_id
         self.serial, self.product, self.packet, self.in_bytes = serial, product, packet, in_bytes
         self.short = True
         self.opens: int | None = None
@@ -63,7 +64,7 @@ class BusDevice:
     def reset(self) -> None:
         """As after its power was lost."""
         with self.changed:
-            self.machine = Machine(self.machine.configuration, build_id=0x1234)
+            self.machine = Machine(self.machine.configuration, self._build_id)
             self.answers.clear()
 
     def fault(self, endpoint: int) -> Fault | None:
@@ -102,12 +103,13 @@ class Bus(usb.backend.IBackend):
         if (intf, alt) != (INTERFACE, 0):
             raise IndexError
         return SimpleNamespace(bLength=9, bDescriptorType=4, bInterfaceNumber=INTERFACE, bAlternateSetting=0,
-                               bNumEndpoints=len(dev.endpoints), bInterfaceClass=INTERFACE_CLASS, bInterfaceSubClass=0xFF,
-                               bInterfaceProtocol=0xFF, iInterface=0, extra_descriptors=[])
+                               bNumEndpoints=len(dev.endpoints), bInterfaceClass=INTERFACE_CLASS,
+                               bInterfaceSubClass=0xFF, bInterfaceProtocol=0xFF, iInterface=0, extra_descriptors=[])
 
     def get_endpoint_descriptor(self, dev, ep, intf, alt, config):
         return SimpleNamespace(bLength=7, bDescriptorType=5, bEndpointAddress=dev.endpoints[ep], bmAttributes=2,
-                               wMaxPacketSize=dev.packet, bInterval=0, bRefresh=0, bSynchAddress=0, extra_descriptors=[])
+                               wMaxPacketSize=dev.packet, bInterval=0, bRefresh=0, bSynchAddress=0,
+                               extra_descriptors=[])
 
     def open_device(self, dev):
         _raise(dev.opens)
