@@ -11,9 +11,9 @@ TIMEOUT = 2.0
 """Seconds that a device may take to say what it is."""
 
 
-def ask(transport: Transport, timeout: float = TIMEOUT) -> Info:
+def ask(transport: Transport) -> Info:
     """What the device at the other end says it is; DeviceError if it does not answer in time."""
-    connection = Connection(transport, timeout)
+    connection = Connection(transport, TIMEOUT)
     greet(connection)
     return read_info(connection)
 
