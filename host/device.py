@@ -214,6 +214,14 @@ class Device:
         (payload,) = self._connection.exchange([(Request.ECHO, data)])
         return payload
 
+    def request(self, messages: Sequence[Message]) -> list[bytes]:
+        """The responses' payloads to requests of one's own (link.py), in order: one round trip.
+
+        No image is taken to be loaded afterwards. Raises DeviceError, also if the device refuses one.
+        """
+        self._image = None
+        return self._connection.exchange(messages)
+
     def close(self) -> None:
         """Let go of the device; calling it twice does no harm."""
         self._connection.close()

@@ -5,7 +5,7 @@ from itertools import islice
 from tests.host.serial_line import SerialLine
 from tests.host.usb_bus import Bus, BusDevice
 from tests.hw.requests import RandomRequests
-from tests.hw.streams import parse_responses
+from tests.hw.streams import SILENCE, parse_responses
 from trine.firmware.counters import decode_counters
 from trine.firmware.link import Request
 from trine.firmware.machine import Machine
@@ -28,7 +28,8 @@ def comparable(response):
 def soak(transport, configuration, at_once, seed):
     """Demands the machine's answers to everything, `at_once` requests a write."""
     requests = RandomRequests(configuration, seed)
-    frames = iter([*requests.fill(), *(frame for frame in requests.segments(REQUESTS, damage=0) if frame)])
+    segments = [*requests.fill(), *requests.segments(REQUESTS, damage=0)]
+    frames = iter([segment for segment in segments if segment is not SILENCE])
     machine, answered = Machine(configuration), 0
     while batch := b"".join(islice(frames, at_once)):
         expected = machine.feed(batch)

@@ -1,11 +1,11 @@
 import errno
 
+import libusb_package
 import pytest
 import usb.backend.libusb1
 
 from tests.host.usb_bus import Bus, BusDevice
 from trine.firmware.usb import ENDPOINT_IN, ENDPOINT_OUT
-from trine.host import usb_devices
 from trine.host.errors import DeviceError, SetupError
 from trine.host.usb import UsbTransport
 from trine.host.usb_devices import attached, find_backend, find_device
@@ -84,9 +84,9 @@ def test_libusb(monkeypatch):
     monkeypatch.setattr(usb.backend.libusb1, "get_backend", lambda: "the system's")
     assert find_backend() == "the system's"
     monkeypatch.setattr(usb.backend.libusb1, "get_backend", lambda: None)
-    monkeypatch.setattr(usb_devices.libusb_package, "get_libusb1_backend", lambda: "pip's")
+    monkeypatch.setattr(libusb_package, "get_libusb1_backend", lambda: "pip's")
     assert find_backend() == "pip's"
-    monkeypatch.setattr(usb_devices.libusb_package, "get_libusb1_backend", lambda: None)
+    monkeypatch.setattr(libusb_package, "get_libusb1_backend", lambda: None)
     with pytest.raises(SetupError, match=r"libusb cannot be loaded; pip install libusb-package"):
         find_backend()
 
