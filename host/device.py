@@ -17,7 +17,7 @@ from typing import Self, cast
 import numpy as np
 
 from trine.firmware.configuration import Configuration
-from trine.firmware.counters import Counters, decode_counters
+from trine.firmware.counters import Counters
 from trine.firmware.image import Image
 from trine.firmware.link import Request
 from trine.firmware.plan import RequestPlan, Tile
@@ -26,7 +26,7 @@ from trine.golden.arrays import Float32, Int8, Int32
 from trine.host.compiled import Linear, apply_linear, restore_model
 from trine.host.connection import Connection
 from trine.host.errors import DeviceError, UsageError
-from trine.host.info import Info, greet, read_info
+from trine.host.info import Info, counters_of, greet, read_counters, read_info
 from trine.host.transport import Transport
 
 FRAMES_AT_ONCE = 64
@@ -134,7 +134,7 @@ class Device:
             for start in range(0, len(messages), FRAMES_AT_ONCE):
                 *_, snapshot = self._connection.exchange(
                     [*messages[start : start + FRAMES_AT_ONCE], (Request.COUNTERS, b"")])
-                before, cycles = cycles, self._decode_counters(snapshot).cycles
+                before, cycles = cycles, counters_of(snapshot).cycles
                 if cycles < before:
                     self._connection.exchange([(Request.COMMIT, bytes(4))])
                     raise DeviceError(f"the device was reset while {image.name} was loaded; load it again")
@@ -167,7 +167,7 @@ class Device:
                      for part, batch in zip(parts, batches, strict=True))
         results = tuple(sum(run.results[i] for run in runs) + np.zeros(rows, np.int32)
                         for i, rows in enumerate(plan.rows))
-        execution = Execution(runs, results, self._decode_counters(last) - self._decode_counters(first))
+        execution = Execution(runs, results, counters_of(last) - counters_of(first))
         if self._watcher is not None:
             self._watcher(plan, codes, execution)
         return execution
@@ -204,8 +204,7 @@ class Device:
 
     def counters(self) -> Counters:
         """One snapshot of all counters."""
-        (payload,) = self._connection.exchange([(Request.COUNTERS, b"")])
-        return self._decode_counters(payload)
+        return read_counters(self._connection)
 
     def echo(self, data: bytes) -> bytes:
         """`data`, sent and returned; UsageError if it is longer than the device's maximum payload."""
@@ -259,9 +258,3 @@ class Device:
         if len(run) != 8:
             raise DeviceError(f"a wrong response: RUN answers with 8 bytes, not {len(run)}")
         return TileRun(part.tiles[0], tuple(results), int.from_bytes(run, "little"))
-
-    def _decode_counters(self, payload: bytes) -> Counters:
-        try:
-            return decode_counters(payload)
-        except ValueError as error:
-            raise DeviceError(f"a wrong response: {error}") from error

@@ -3,6 +3,7 @@
 import struct
 from dataclasses import dataclass
 
+from trine.firmware.counters import Counters, decode_counters
 from trine.firmware.link import INFO_FORMAT, PROTOCOL_VERSION, LinkError, Request
 from trine.host.connection import Connection
 from trine.host.errors import DeviceError
@@ -45,3 +46,17 @@ def read_info(connection: Connection) -> Info:
     if len(payload) != struct.calcsize(INFO_FORMAT):
         raise DeviceError(f"INFO has {struct.calcsize(INFO_FORMAT)} bytes, not {len(payload)}")
     return Info(*struct.unpack(INFO_FORMAT, payload))
+
+
+def read_counters(connection: Connection) -> Counters:
+    """One snapshot of all counters; DeviceError as `Connection.exchange`."""
+    (payload,) = connection.exchange([(Request.COUNTERS, b"")])
+    return counters_of(payload)
+
+
+def counters_of(payload: bytes) -> Counters:
+    """The snapshot in a COUNTERS response; DeviceError if it is none."""
+    try:
+        return decode_counters(payload)
+    except ValueError as error:
+        raise DeviceError(f"a wrong response: {error}") from error

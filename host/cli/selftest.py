@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from trine.host.cli.common import config_option, device_option, json_option, print_json, progress, say
-from trine.host.errors import MismatchError, bad_input
+from trine.host.errors import MismatchError, UsageError, bad_input
 from trine.host.open import counted, open_device
 from trine.host.selftest import Report, selftest
 
@@ -24,6 +24,8 @@ def selftest_command(device: str, config: Path | None, seed: int, output: Path, 
     Everything is compared with golden. The report, text and JSON in one file, can be pasted into an issue as it is.
     The image that the device held is lost.
     """
+    if not output.parent.is_dir():
+        raise UsageError(f"{output}: there is no folder {output.parent} for the report")
     with progress("simulator") as report:
         opened = open_device(device, report, config=config)
     with opened, progress("selftest") as report:
