@@ -10,12 +10,16 @@ GREETINGS = 6
 """How many HELLOs a resynchronisation sends, each to a device that may still wait for the rest of a lost frame."""
 
 BUFFERED_PAYLOADS = 2
-"""How many times maximum_payload a device behind a UART, which nothing can hold up, buffers while it serves a request.
+"""How many times maximum_payload a device behind a UART keeps of the requests that come while it serves one."""
 
-What is written and not yet answered, without the oldest of these requests, must fit there, frames whole; the rest is
-lost. maximum_payload comes with the answer to HELLO; until then only one request may be unanswered. USB needs no such
-rule: the device does not acknowledge what it cannot keep.
-"""
+PACING = (
+    f"While it serves a request, a device behind a UART keeps {BUFFERED_PAYLOADS} x maximum_payload bytes of those "
+    "that come; more are lost, for nothing can hold the host up. So what is written and not yet answered has to fit "
+    "there, whole frames, without the oldest request, which the device takes as it comes. maximum_payload is in the "
+    "answer to HELLO; until that is known only one request may be unanswered. USB needs no such rule: the device does "
+    "not acknowledge what it cannot keep."
+)
+"""The rule of pacing."""
 
 RULES: tuple[str, ...] = (
     "A request has no effect beyond its own words: WRITEs are addressed, RUN leaves its inputs as they are, reading "

@@ -1,7 +1,7 @@
 """Requests and responses over a transport: pipelined, checked, retried.
 
 All frames of an exchange are written before the first response is read, so that it costs one round trip however many
-they are; where nothing can hold the host up, as many as the device has room for (recovery.BUFFERED_PAYLOADS). Every
+they are; where nothing can hold the host up, as many as the device has room for (recovery.PACING). Every
 request is idempotent (link.py), so after a fault of the link the whole exchange is simply done again; between the two
 stands a resynchronisation, which reads away whatever the fault left behind until the answer to a fresh HELLO comes.
 What the device refuses is not retried: it would be refused again.

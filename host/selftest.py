@@ -21,7 +21,7 @@ import trine
 from trine.firmware.compiler import compile_layer
 from trine.firmware.configuration import Configuration
 from trine.firmware.link import Request
-from trine.firmware.tables import table
+from trine.firmware.markdown import table
 from trine.firmware.tiling import result_row_blocks
 from trine.golden.arrays import Int8
 from trine.host.bench import random_layer

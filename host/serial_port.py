@@ -1,6 +1,6 @@
 """The link over a serial port: pyserial, 8 data bits, no parity, one stop bit, no flow control.
 
-Boards wire no handshake lines to the FPGA, so nothing can hold the host up: `Connection` paces it (firmware.recovery).
+Boards wire no handshake lines to the FPGA, so nothing can hold the host up: `Connection` paces it (recovery.PACING).
 What the device sends the operating system buffers, and as requests wait for their answers, it is never much. So, other
 than on USB, one thread does.
 

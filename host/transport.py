@@ -16,7 +16,7 @@ class TransportFault(Exception):
 class Transport(Protocol):
     """A byte stream to a device and one back.
 
-    paced: whether the device loses what is written faster than it takes it (recovery.BUFFERED_PAYLOADS).
+    paced: whether the device loses what is written faster than it takes it (recovery.PACING).
     """
 
     paced: bool
