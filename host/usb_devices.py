@@ -147,4 +147,4 @@ def _strings(handle: Any) -> tuple[str | None, str | None]:
 
 
 def _names(devices: Sequence[UsbDevice]) -> str:
-    return ", ".join(device.name if device.serial else f"one without a number ({device.where})" for device in devices)
+    return ", ".join(f"{device.name} ({device.where})" for device in devices)

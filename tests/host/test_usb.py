@@ -54,11 +54,10 @@ def once(endpoint, fault, number=0):
 
 
 @pytest.mark.parametrize("size", [0, 1, 51, 52, 53, 64])
-def test_any_length(usb, plugged, size):
+def test_any_length(usb, size):
     """52 bytes are a frame of exactly one packet."""
     usb.write(echo(size))
     assert usb.read_exact(12 + size, 1) == answer(size)
-    assert set(plugged.lengths) == {module.IN_BYTES}, "whole packets only"
 
 
 def test_reads_in_any_portions(usb):
@@ -169,7 +168,7 @@ def test_only_the_same_device_is_found_again(usb, bus, plugged, small, monkeypat
     bus.attached.append(BusDevice(small, "0002"))
     with pytest.raises(DeviceError, match=r"the device is gone"):
         connection.exchange([(Request.ECHO, b"")])
-    with pytest.raises(DeviceError, match=r"number 0001 is attached by USB \(there is usb:0002\)"):
+    with pytest.raises(DeviceError, match=r"number 0001 is attached by USB \(there is usb:0002 .*\)"):
         connection.exchange([(Request.ECHO, b"")])
 
 

@@ -16,6 +16,7 @@ from trine.firmware.usb import (
     ENDPOINT_IN,
     ENDPOINT_OUT,
     FULL_SPEED_PACKET,
+    HIGH_SPEED_PACKET,
     INTERFACE,
     INTERFACE_CLASS,
     PRODUCT,
@@ -56,7 +57,6 @@ class BusDevice:
         self.endpoints = [ENDPOINT_OUT, ENDPOINT_IN]
         self.meet: Callable[[int, int], Fault | None] = lambda endpoint, number: None
         self.transfers = {ENDPOINT_OUT: 0, ENDPOINT_IN: 0}
-        self.lengths: list[int] = []
         self.cleared: list[int] = []
         self.answers = bytearray()
         self.changed = threading.Condition()
@@ -167,7 +167,8 @@ class Bus(usb.backend.IBackend):
 
     def bulk_read(self, dev_handle, ep, intf, buff, timeout):
         device, came = dev_handle, bytearray()
-        device.lengths.append(len(buff))
+        if len(buff) % HIGH_SPEED_PACKET:
+            _raise(errno.EOVERFLOW)  # the last packet may be too long for what is left
         fault = device.fault(ENDPOINT_IN)
         deadline = time.monotonic() + timeout / 1000
         with device.changed:
