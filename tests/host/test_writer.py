@@ -102,3 +102,23 @@ def test_close(sink):
     writer.close(0.05)
     assert time.monotonic() - started < 2
     assert "trine writer" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_drop_of_what_the_device_takes_after_all(sink):
+    """Later than anybody waited: it counts for nothing that was submitted since."""
+    called, taking = threading.Event(), threading.Event()
+
+    def send(data):
+        called.set()
+        taking.wait(5)
+        return sink.send(data)
+
+    writer = Writer(send, 3, 0.05)
+    writer.submit(b"abc")
+    assert called.wait(5)
+    writer.drop()
+    writer.submit(b"xyz")
+    taking.set()
+    assert drained(writer)
+    assert sink.taken == b"abcxyz"
+    writer.close(0)
