@@ -29,9 +29,9 @@ from trine.host.usb_devices import UsbDevice, claim, find_backend, find_device
 from trine.host.writer import Writer
 
 IN_BYTES = 16384
-"""Of one IN transfer; a multiple of every packet size."""
+"""Of one IN transfer: whole packets, and what Linux takes as one request, so that a short packet leaves none to cancel."""
 OUT_BYTES = 65536
-"""Of one OUT transfer at the most."""
+"""Of one OUT transfer at the most: several such requests, one behind the other."""
 SMALL_BYTES = 512
 """A write so small is done by the caller, if nothing else is being written."""
 SLICE = 0.25
