@@ -29,7 +29,7 @@ from trine.host.usb_devices import UsbDevice, claim, find_backend, find_device
 from trine.host.writer import Writer
 
 IN_BYTES = 16384
-"""Of one IN transfer: whole packets, and what Linux takes as one request, so that a short packet leaves none to cancel."""
+"""Of one IN transfer: whole packets, and one request to Linux, so that a short packet leaves none to cancel."""
 OUT_BYTES = 65536
 """Of one OUT transfer at the most: several such requests, one behind the other."""
 SMALL_BYTES = 512
