@@ -11,6 +11,7 @@ from trine.firmware.machine import Machine
 from trine.host import selftest as module
 from trine.host.device import Device
 from trine.host.selftest import selftest
+from trine.host.simulator import open_simulator
 from trine.host.transport import GoldenTransport
 from trine.host.usb import UsbTransport
 
@@ -146,3 +147,11 @@ def test_over_usb(wide):
     with device:
         report = selftest(device, "usb", 0, board=False, progress=lambda part, done: None)
     assert report.failure is None
+
+
+def test_gateware(small):
+    """The whole of it on the simulated gateware, cycles included."""
+    with Device(open_simulator(small), small, timeout=60) as device:
+        report = selftest(device, "sim", 0, board=False, progress=lambda part, done: None)
+    assert report.failure is None
+    assert report.checks[1].figures["trits"] == small.weight_trits
