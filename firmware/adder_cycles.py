@@ -32,11 +32,11 @@ CHAIN = 4
 
 def array_latency(configuration: Configuration) -> int:
     """Cycles from a row block's last weight word to its first result beat: word, codes and trits, the adder tree's
-    chains and levels, the accumulators, the register that takes a row block over, and the queue results leave from."""
+    chains and levels, the accumulators, and the register from which a row block leaves."""
     chain = min(configuration.depth, CHAIN)
     levels = (-(-configuration.depth // CHAIN) - 1).bit_length()
     accumulators = 1 if configuration.accumulator_mode.exact else 2
-    return 2 + max(1, chain - 1) + levels + accumulators + 1 + 2
+    return 2 + max(1, chain - 1) + levels + accumulators + 1
 
 
 def product_cycles(products: Sequence[Matvec], configuration: Configuration) -> Counters:

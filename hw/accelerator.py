@@ -87,6 +87,7 @@ class Accelerator(wiring.Component):
         connect(m, weights.weights, array.weights)
         connect(m, array.results, results.results)
         m.d.comb += [
+            weights.ready_ahead.eq(array.ready_ahead),
             results.last.eq(array.last),
             sequencer.storing.eq(results.busy),
             controller.done.eq(sequencer.done), controller.fault.eq(sequencer.fault),

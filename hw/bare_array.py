@@ -54,7 +54,7 @@ class BareArray(wiring.Component):
         m.submodules.results = results = ResultBuffer(c.result_beats, c.result_width, c.accumulator_bits, queue=1)
         connect(m, weights.weights, array.weights)
         connect(m, array.results, results.results)
-        m.d.comb += results.last.eq(array.last)
+        m.d.comb += [weights.ready_ahead.eq(array.ready_ahead), results.last.eq(array.last)]
 
         for target, memory in ((Target.WEIGHTS, weights), (Target.ACTIVATIONS, array)):
             m.d.comb += [

@@ -20,22 +20,28 @@ class LastOf(wiring.Component):
     begin: In, with the next cycle comes the first of `count` steps. count: In, counts then.
     step: In, a step is taken in this cycle.
     last: Out, the next step to be taken is the last one; after it comes the first one again.
+    last_ahead: Out, what `last` will be in the next cycle.
     """
 
     def __init__(self, bits: int):
         self._bits = bits
-        super().__init__({"begin": In(1), "count": In(unsigned(bits)), "step": In(1), "last": Out(1)})
+        super().__init__({"begin": In(1), "count": In(unsigned(bits)), "step": In(1), "last": Out(1),
+                          "last_ahead": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
         count, single = Signal(self._bits, reset_less=True), Signal(reset_less=True)
         following = Signal(max(self._bits, 2), init=2)  # number of the step after the next
+        m.d.comb += self.last_ahead.eq(self.last)
         with m.If(self.step):
-            m.d.sync += [self.last.eq(following == count), following.eq(following + 1)]
+            m.d.comb += self.last_ahead.eq(following == count)
+            m.d.sync += following.eq(following + 1)
             with m.If(self.last):
-                m.d.sync += self.last.eq(single)
+                m.d.comb += self.last_ahead.eq(single)
         with m.If(self.begin | (self.step & self.last)):
             m.d.sync += following.eq(2)
         with m.If(self.begin):
-            m.d.sync += [count.eq(self.count), single.eq(self.count == 1), self.last.eq(self.count == 1)]
+            m.d.comb += self.last_ahead.eq(self.count == 1)
+            m.d.sync += [count.eq(self.count), single.eq(self.count == 1)]
+        m.d.sync += self.last.eq(self.last_ahead)
         return m

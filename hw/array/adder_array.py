@@ -7,17 +7,15 @@ half the logic and wants many rows.
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, fifo, memory, stream, wiring
+from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from trine.firmware.configuration import Configuration
 from trine.hw.array.accumulator import Step
 from trine.hw.array.command import command_layout
 from trine.hw.array.lane import Lane
+from trine.hw.last_of import LastOf
 from trine.hw.memory.loader import NO_COLLISIONS, Loader
-
-QUEUE_LATENCY = 2
-"""Cycles through the queue from which results leave, if it is empty."""
 
 
 class AdderArray(wiring.Component):
@@ -27,10 +25,9 @@ class AdderArray(wiring.Component):
     Throughput: a weight word a cycle, but a row block's last word comes `beats` cycles after the last one of the row
     block before it, or later, where beats = lanes / result_width: results leave one beat a cycle. A command is taken in
     the cycle of the last word of the one before it, so commands follow each other without a gap.
-    Latency: `latency` cycles from a row block's last word to its first result, if none is waiting.
-    Stalls: nothing inside ever stands still, which spares thousands of flip-flops an enable. Instead a row block's last
-    word is accepted only when there is room for all of its results in the queue from which they leave, which is deep
-    enough never to be felt while `results` is ready.
+    Latency: `latency` cycles from a row block's last word to its first results.
+    Stalls: nothing behind the words ever stands still, which spares thousands of flip-flops an enable; whoever takes
+    the results must always be ready.
 
     Members
     -------
@@ -38,6 +35,7 @@ class AdderArray(wiring.Component):
         (see Loader); codes of a narrower configuration are the low bits.
     commands: In, stream of commands.
     weights: In, stream of weight words, row block after row block, chunks fastest.
+    ready_ahead: Out, what `weights.ready` will be in the next cycle (see WeightMemory).
     results: Out, stream of `result_width` int32 values, lowest row first.
     last: Out, with results: they are their product's last.
     pacing: Out, 1 while a row block's last word has to wait because results are leaving.
@@ -56,7 +54,9 @@ class AdderArray(wiring.Component):
             **self._loader.port,
             "commands": In(stream.Signature(command_layout(configuration))),
             "weights": In(stream.Signature(data.ArrayLayout(unsigned(configuration.slice_bits), configuration.lanes))),
-            "results": Out(stream.Signature(data.ArrayLayout(signed(32), configuration.result_width))),
+            "ready_ahead": Out(1),
+            "results": Out(stream.Signature(data.ArrayLayout(signed(32), configuration.result_width),
+                                            always_ready=True)),
             "last": Out(1),
             "pacing": Out(1),
             "building": Out(1),
@@ -66,12 +66,7 @@ class AdderArray(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a row block's last weight word to the cycle in which its first results are valid."""
-        return 1 + self._lanes[0].latency + 1 + QUEUE_LATENCY
-
-    @property
-    def _queue_depth(self) -> int:
-        """Beats of the row blocks that are accepted while one is on its way through an empty queue, and of the next."""
-        return self.latency + 1 + self._configuration.beats_per_row_block
+        return 1 + self._lanes[0].latency + 1
 
     @property
     def stores(self) -> int:
@@ -82,8 +77,7 @@ class AdderArray(wiring.Component):
         m = Module()
         configuration = self._configuration
 
-        first, last, row_block_last, accept = Signal(), Signal(), Signal(), Signal()
-        activation_chunk = self._control(m, first, last, row_block_last, accept)
+        accept, first, last, row_block_last, activation_chunk = self._control(m)
         codes = self._activation_buffer(m, activation_chunk, accept)
 
         # From the word to the accumulator: one register for the word, then the lane's own stages.
@@ -105,17 +99,15 @@ class AdderArray(wiring.Component):
             m.d.comb += [lane.slice.eq(slices[index]), lane.codes.eq(codes), lane.step.eq(step)]
             totals.append(lane.total)
 
-        # Finished rows move to a register of their own and from there, `result_width` at a time, into the queue.
+        # Finished rows move to a register of their own and leave from there, `result_width` at a time.
         beats = configuration.beats_per_row_block
         width = configuration.result_width * configuration.accumulator_bits
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=width + 1, depth=self._queue_depth)
         leaving = Signal(configuration.lanes * configuration.accumulator_bits, reset_less=True)
         leaving_last = Signal()
         beats_left = Signal(range(beats + 1))
         m.d.comb += [
-            queue.w_data.eq(Cat(leaving[:width], leaving_last & (beats_left == 1))), queue.w_en.eq(beats_left != 0),
-            self.results.valid.eq(queue.r_rdy), queue.r_en.eq(self.results.ready), self.last.eq(queue.r_data[-1]),
-            *(result.eq(queue.r_data.word_select(index, configuration.accumulator_bits).as_signed())
+            self.results.valid.eq(beats_left != 0), self.last.eq(leaving_last & (beats_left == 1)),
+            *(result.eq(leaving.word_select(index, configuration.accumulator_bits).as_signed())
               for index, result in enumerate(self.results.payload)),
         ]
         m.d.sync += leaving.eq(leaving >> width)
@@ -125,55 +117,45 @@ class AdderArray(wiring.Component):
             m.d.sync += [leaving.eq(Cat(*totals)), leaving_last.eq(finished_last), beats_left.eq(beats)]
         return m
 
-    def _control(self, m, first, last, row_block_last, accept):
-        """Counts chunks and row blocks; returns the chunk whose codes the accepted word needs.
+    def _control(self, m):
+        """Counts chunks and row blocks of the words that are accepted.
 
-        `first` and `last` say which chunk of its row block the next word is, `row_block_last` whether that is its
-        product's last one. What the next cycle needs is compared a
-        cycle ahead, so that `weights.ready` is one LUT behind registers: from there it goes to every weight bank.
+        Returns whether a word is accepted in this cycle, whether it, or the next one, is the first and the last of its
+        row block and its row block the last of its product, and the chunk whose codes it needs.
         """
         layout = command_layout(self._configuration)
-        command = Signal(layout)
-        # Left after the current one.
-        chunks_left, row_blocks_left = Signal(layout["chunks"].shape), Signal(layout["row_blocks"].shape)
-        activation_chunk = Signal(layout["activation_chunk"].shape)
+        m.submodules.chunks = chunks = LastOf(layout["chunks"].width)
+        m.submodules.row_blocks = row_blocks = LastOf(layout["row_blocks"].width)
+        first = Signal()
+        activation_chunk, first_chunk = (Signal(layout["activation_chunk"].shape, name=name, reset_less=True)
+                                         for name in ("activation_chunk", "first_chunk"))
         beats = self._configuration.beats_per_row_block
-        pace, paced = Signal(range(max(beats, 2))), Signal()  # cycles until the next last word
-        room = Signal(range(self._queue_depth + 1), init=self._queue_depth)  # beats
-        full = Signal()  # no room for a row block, even if, of one beat, another was accepted in the cycle before
-        held = last & (paced | full)
+        pace, paced = Signal(range(max(beats, 2))), Signal()  # cycles in which no last word may come
+        active_ahead, paced_ahead = Signal(), Signal()
+        accept = self.weights.valid & self.weights.ready
+        finish = accept & chunks.last  # a row block
+        begin = self.commands.valid & self.commands.ready
+        new = self.commands.payload
         m.d.comb += [
-            self.pacing.eq(self.active & self.weights.valid & held),
-            self.weights.ready.eq(self.active & ~held),
-            accept.eq(self.weights.valid & self.weights.ready),
-            self.commands.ready.eq(~self.active | (accept & last & row_block_last)),
+            self.commands.ready.eq(~self.active | (finish & row_blocks.last)),
+            self.pacing.eq(self.active & self.weights.valid & ~self.weights.ready),
+            chunks.begin.eq(begin), chunks.count.eq(new.chunks), chunks.step.eq(accept),
+            row_blocks.begin.eq(begin), row_blocks.count.eq(new.row_blocks), row_blocks.step.eq(finish),
+            active_ahead.eq(begin | (self.active & ~(finish & row_blocks.last))),
+            paced_ahead.eq(Mux(finish, beats > 1, paced & (pace != 1))),
+            self.ready_ahead.eq(active_ahead & ~(chunks.last_ahead & paced_ahead)),
         ]
-        left = self.results.valid & self.results.ready
-        m.d.sync += [room.eq(room - Mux(accept & last, beats, 0) + left), full.eq(room < max(beats, 2))]
-        with m.If(paced):
-            m.d.sync += [pace.eq(pace - 1), paced.eq(pace != 1)]
+        m.d.sync += [
+            self.active.eq(active_ahead), paced.eq(paced_ahead), self.weights.ready.eq(self.ready_ahead),
+            pace.eq(pace - 1),
+        ]
         with m.If(accept):
-            m.d.sync += [
-                first.eq(last), last.eq(chunks_left == 1), chunks_left.eq(chunks_left - 1),
-                activation_chunk.eq(activation_chunk + 1),
-            ]
-            with m.If(last):
-                m.d.sync += [
-                    last.eq(command.chunks == 1), chunks_left.eq(command.chunks - 1),
-                    row_block_last.eq(row_blocks_left == 1), row_blocks_left.eq(row_blocks_left - 1),
-                    activation_chunk.eq(command.activation_chunk),
-                    pace.eq(beats - 1), paced.eq(beats > 1),
-                ]
-                with m.If(row_block_last):
-                    m.d.sync += self.active.eq(0)
-        with m.If(self.commands.valid & self.commands.ready):
-            new = self.commands.payload
-            m.d.sync += [
-                command.eq(new), self.active.eq(1), first.eq(1), activation_chunk.eq(new.activation_chunk),
-                last.eq(new.chunks == 1), chunks_left.eq(new.chunks - 1),
-                row_block_last.eq(new.row_blocks == 1), row_blocks_left.eq(new.row_blocks - 1),
-            ]
-        return activation_chunk
+            m.d.sync += [first.eq(chunks.last), activation_chunk.eq(activation_chunk + 1)]
+        with m.If(finish):
+            m.d.sync += [activation_chunk.eq(first_chunk), pace.eq(beats - 1)]
+        with m.If(begin):
+            m.d.sync += [activation_chunk.eq(new.activation_chunk), first_chunk.eq(new.activation_chunk), first.eq(1)]
+        return accept, first, chunks.last, row_blocks.last, activation_chunk
 
     def _step(self, m, first, last, accept):
         """What the word accepted in this cycle is to the accumulators."""

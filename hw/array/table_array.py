@@ -44,6 +44,7 @@ class TableArray(wiring.Component):
         (see Loader).
     commands: In, stream of commands; accepted after the last tables of the one before were taken.
     weights: In, stream of weight words, chunk after chunk, row blocks fastest.
+    ready_ahead: Out, what `weights.ready` will be in the next cycle (see WeightMemory).
     results: Out, stream of `lanes` int32 values, lowest row first.
     last: Out, with results: they are their product's last.
     pacing: Out, 0: no word has to wait because results are leaving.
@@ -63,6 +64,7 @@ class TableArray(wiring.Component):
             **self._loader.port,
             "commands": In(stream.Signature(command_layout(configuration))),
             "weights": In(stream.Signature(data.ArrayLayout(unsigned(configuration.slice_bits), configuration.lanes))),
+            "ready_ahead": Out(1),
             "results": Out(stream.Signature(data.ArrayLayout(signed(32), configuration.lanes), always_ready=True)),
             "last": Out(1),
             "pacing": Out(1),
@@ -142,7 +144,6 @@ class TableArray(wiring.Component):
 
         Returns the table in use, its bank, whether its first word is still to come, whether a table is taken in this
         cycle, and whether its last word is.
-        `weights.ready` is a register: from there it goes to every weight bank.
         """
         table, looking_up, begin = Signal(table_layout(self._configuration)), Signal(), Signal()
         m.submodules.row_blocks = row_blocks = LastOf(len(table.row_blocks))
@@ -152,7 +153,7 @@ class TableArray(wiring.Component):
         settling = self._settling(m, accept & begin) if self._configuration.table_banks > 1 else 0
         taken = builder.tables.valid & builder.tables.ready
         m.d.comb += [
-            self.weights.ready.eq(looking_up),
+            self.weights.ready.eq(looking_up), self.ready_ahead.eq(taken | (looking_up & ~ended)),
             self.building.eq(self.weights.valid & ~self.weights.ready),
             self.active.eq(builder.active | looking_up),
             builder.tables.ready.eq((~looking_up | ended) & ~settling),
@@ -160,12 +161,13 @@ class TableArray(wiring.Component):
             row_blocks.begin.eq(taken), row_blocks.count.eq(builder.tables.payload.row_blocks),
             row_blocks.step.eq(accept),
         ]
+        m.d.sync += looking_up.eq(self.ready_ahead)
         with m.If(accept):
             m.d.sync += begin.eq(0)
         with m.If(ended):
-            m.d.sync += [looking_up.eq(0), bank.eq(~bank)]
+            m.d.sync += bank.eq(~bank)
         with m.If(taken):
-            m.d.sync += [table.eq(builder.tables.payload), looking_up.eq(1), begin.eq(1)]
+            m.d.sync += [table.eq(builder.tables.payload), begin.eq(1)]
         return table, bank, begin, taken, ended
 
     def _settling(self, m, begun):

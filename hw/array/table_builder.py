@@ -6,7 +6,7 @@ walk at the same time. The activations come from a memory that gives one activat
 choosing the next one is an address and costs no multiplexer.
 """
 
-from amaranth.hdl import Cat, Module, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -85,7 +85,10 @@ class TableBuilder(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        advance, proceed = Signal(), Signal()  # the same, for the pipeline and for what counts in front of it
+        # The same twice, for the pipeline with its hundreds of flip-flops and for what counts in front of it; one is
+        # inverted, lest they be made one again.
+        advance, waits = Signal(init=1), Signal()
+        proceed = ~waits
         m.d.comb += self.enable.eq(advance)
         step, stage, chunk = self._sequence(m, proceed)
 
@@ -116,24 +119,27 @@ class TableBuilder(wiring.Component):
         with m.If(there.start):  # which is never held back, so that a flip-flop's own reset will do
             m.d.sync += [entry.eq(0) for entry in entries]
 
-        # Which tables are free, which are ready.
+        # Which tables are free, which are ready. Whether the pipeline advances and whether it writes is decided a cycle
+        # ahead: both go to every table.
         first = Signal()  # the first entry of a table is at `written`
-        # Copies, as the pipeline with its hundreds of flip-flops is far away from the counters; inverted, lest they be
-        # made one again.
-        not_first, not_free = Signal(init=1), Signal()
         built = Signal(range(self._banks + 1))  # tables written and not free again
-        free = Signal(init=1)
         index, bank = Signal(self._index_bits), Signal(init=1)
         ready = written.step & (index == self.steps - 3 + self._banks)  # see `tables`
-        following = built + ready - self.release
-        m.d.sync += [built.eq(following), free.eq(following != self._banks), not_free.eq(following == self._banks)]
+        following_built, following_first, following_step = Signal.like(built), Signal(), Signal()
+        proceeds = Signal()  # in the next cycle
         m.d.comb += [
-            advance.eq(~first | free), proceed.eq(not_first | ~not_free),
-            self.write.eq(written.step & advance),
+            following_built.eq(built + ready - self.release),
+            following_first.eq(Mux(advance, written.start, first)),
+            following_step.eq(Mux(advance, there.step, written.step)),
+            proceeds.eq(~following_first | (following_built != self._banks)),
             self.write_address.eq(Cat(index, bank) if self._banks > 1 else index),
         ]
+        m.d.sync += [
+            built.eq(following_built), first.eq(following_first), advance.eq(proceeds), waits.eq(~proceeds),
+            self.write.eq(following_step & proceeds),
+        ]
         with m.If(advance):
-            m.d.sync += [first.eq(written.start), not_first.eq(~written.start), index.eq(index + 1)]
+            m.d.sync += index.eq(index + 1)
         with m.If(there.start):
             m.d.sync += [index.eq(0), bank.eq(~bank)]
         with m.If(ready):

@@ -45,6 +45,8 @@ class WeightMemory(wiring.Component):
     start, address, bytes, partial, overflow: see Loader.
     fetches: In, stream of `fetch_layout`.
     weights: Out, stream of words: an array of `lanes` slices.
+    ready_ahead: In, what `weights.ready` will be in the next cycle: whether to read is decided a cycle ahead, in a
+        register, from which it is a long way to every bank.
     """
 
     def __init__(self, words: int, lanes: int, slice_bits: int, storage: str = "block", row_block_bits: int = 16,
@@ -65,6 +67,7 @@ class WeightMemory(wiring.Component):
             **self._loader.port,
             "fetches": In(stream.Signature(self._fetch)),
             "weights": Out(stream.Signature(data.ArrayLayout(unsigned(slice_bits), lanes))),
+            "ready_ahead": In(1),
         })
 
     def elaborate(self, platform):
@@ -74,26 +77,27 @@ class WeightMemory(wiring.Component):
 
         m.submodules.chunks = chunks = LastOf(self._fetch["chunks"].width)
         m.submodules.row_blocks = row_blocks = LastOf(self._fetch["row_blocks"].width)
-        active = Signal()
+        active, issue = Signal(), Signal()  # issue: an address goes to the banks in this cycle
         read_address = Signal(range(max(self._words, 2)), reset_less=True)
-        issue = Signal()  # an address goes to the banks in this cycle
         last = chunks.last & row_blocks.last
         begin = self.fetches.valid & self.fetches.ready
+        following_active, following_valid = Signal(), Signal()
         m.d.comb += [
-            issue.eq(active & (~self.weights.valid | self.weights.ready)),
             self.fetches.ready.eq(~active | (issue & last)),
             chunks.begin.eq(begin), chunks.count.eq(self.fetches.payload.chunks), chunks.step.eq(issue),
             row_blocks.begin.eq(begin), row_blocks.count.eq(self.fetches.payload.row_blocks),
             row_blocks.step.eq(issue & chunks.last),
+            following_active.eq(begin | (active & ~(issue & last))),
+            following_valid.eq(issue | (self.weights.valid & ~self.weights.ready)),
+        ]
+        m.d.sync += [
+            active.eq(following_active), self.weights.valid.eq(following_valid),
+            issue.eq(following_active & (~following_valid | self.ready_ahead)),
         ]
         with m.If(issue):
-            m.d.sync += [self.weights.valid.eq(1), read_address.eq(read_address + 1)]
-            with m.If(last):
-                m.d.sync += active.eq(0)
-        with m.Elif(self.weights.ready):
-            m.d.sync += self.weights.valid.eq(0)
+            m.d.sync += read_address.eq(read_address + 1)
         with m.If(begin):
-            m.d.sync += [read_address.eq(self.fetches.payload.address), active.eq(1)]
+            m.d.sync += read_address.eq(self.fetches.payload.address)
 
         address = Signal.like(read_address)  # of a single port
         m.d.comb += address.eq(Mux(loader.write, loader.write_address, read_address))

@@ -50,8 +50,6 @@ class Arrays(wiring.Component):
                 if member == "results":
                     m.d.comb += [ports.results.valid.eq(array.results.valid),
                                  ports.results.payload.eq(array.results.payload)]
-                    if ARRAYS[name].dataflow == "adders":
-                        m.d.comb += array.results.ready.eq(ports.results.ready)
                 elif of.is_signature:
                     connect(m, getattr(ports, member), getattr(array, member))
                 elif of.flow is Out:
@@ -62,7 +60,7 @@ class Arrays(wiring.Component):
 
 
 def _members(array):
-    """An array's members, `ready` a signal at every stream: it is not listened to where the array wants it to be 1."""
+    """An array's members, `ready` a signal at every stream; at the results it is not listened to."""
     members = dict(array.signature.members)
     members["results"] = Out(stream.Signature(members["results"].signature.members["payload"].shape))
     return members

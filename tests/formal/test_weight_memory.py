@@ -57,7 +57,7 @@ class WeightMemorySpecification(wiring.Component):
         m.d.comb += [
             dut.fetches.valid.eq(self.fetch & loaded), dut.fetches.payload.address.eq(self.address),
             dut.fetches.payload.row_blocks.eq(self.row_blocks), dut.fetches.payload.chunks.eq(self.chunks),
-            dut.weights.ready.eq(self.ready),
+            dut.ready_ahead.eq(self.ready), dut.weights.ready.eq(delayed(m, self.ready, 1)),
             Assume(kept(m, dut.fetches)), Assume((count != 0) & (self.address + count <= WORDS)),
         ]
 

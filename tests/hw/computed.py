@@ -4,7 +4,7 @@ import functools
 import itertools
 
 from tests.hw.configurations import VARIANTS, small
-from tests.hw.simulation import Record, Simulation, Watch, get_all, load, put_all
+from tests.hw.simulation import Record, Simulation, Watch, load, put_all
 from trine.hw.array.ternary_array import make_array
 
 
@@ -17,17 +17,18 @@ def simulation(variant):
 
 
 class Computed:
-    """What an array does with products, one behind the other; pauses of commands, weights and results.
+    """What an array does with products, one behind the other; pauses of commands and weights.
 
-    Demands that each product's last beat, and no other, is marked.
+    Demands that each product's last beat, and no other, is marked, and that the array says a cycle ahead when it is
+    ready for words.
     """
 
-    def __init__(self, variant, products, pauses=(0, 0, 0), seed=0, hold_results=0):
+    def __init__(self, variant, products, pauses=(0, 0), seed=0):
         self.configuration, simulated = simulation(variant)
         dut = simulated.dut
         self.commands, self.weights, self.results = (
             Watch(stream) for stream in (dut.commands, dut.weights, dut.results))
-        self.last = Record(dut.results.valid, dut.results.ready, dut.last)
+        marks = Record(dut.results.valid, dut.last, dut.ready_ahead, dut.weights.ready)
         self.waiting, self.active = Record(dut.pacing, dut.building), Record(dut.active)
         starts = [0, *itertools.accumulate(product.chunks for product in products)]
         commands = [{"row_blocks": product.row_blocks, "chunks": product.chunks, "activation_chunk": start}
@@ -48,19 +49,15 @@ class Computed:
 
         async def take_results(ctx):
             beats = sum(product.beats for product in products)
-            if self.configuration.dataflow == "tables":  # whose results do not wait
-                while len(self.results.cycles) < beats:
-                    await ctx.tick()
-            else:
-                for _ in range(hold_results):
-                    await ctx.tick()
-                await get_all(ctx, dut.results, beats, pauses[2], seed + 2)
-                ctx.set(dut.results.ready, 1)
+            while len(self.results.cycles) < beats:
+                await ctx.tick()
             await ctx.tick().repeat(3)
 
         simulated.run(give_commands, give_weights, take_results,
-                      monitors=[self.commands, self.weights, self.results, self.last, self.waiting, self.active])
-        taken = [last for valid, ready, last in self.last.values if valid and ready]
+                      monitors=[self.commands, self.weights, self.results, marks, self.waiting, self.active])
+        valid, last, ahead, ready = zip(*marks.values, strict=True)
+        assert ahead[:-1] == ready[1:]
+        taken = list(itertools.compress(last, valid))
         assert taken == [beat == product.beats - 1 for product in products for beat in range(product.beats)]
 
     def _slices(self, word):

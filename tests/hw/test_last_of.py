@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.hw.simulation import simulate
+from tests.hw.simulation import Record, simulate
 from trine.hw.last_of import LastOf
 
 
@@ -13,6 +13,7 @@ def test_counts(bits):
     dut = LastOf(bits)
     chance = random.Random(bits)
     found, expected = [], []
+    last = Record(dut.last_ahead, dut.last)
 
     async def testbench(ctx):
         for _ in range(40):
@@ -34,5 +35,7 @@ def test_counts(bits):
                     ctx.set(dut.step, 0)
                 # Else the next count begins in the cycle of this step.
 
-    simulate(dut, testbench)
+    simulate(dut, testbench, monitors=[last])
     assert found == expected
+    ahead, now = zip(*last.values, strict=True)
+    assert ahead[:-1] == now[1:]

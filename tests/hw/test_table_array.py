@@ -70,4 +70,4 @@ def test_pauses_of_weights(variant):
     products = [make_product(configuration, rows * configuration.lanes, chunks * configuration.depth, rows)
                 for rows, chunks in itertools.product((1, 2, 3, 20), (1, 3))]
     for pause in (0.9, 0.99):
-        assert Computed(variant, products, (0, pause, 0), seed=5).results.payloads == expected_beats(products)
+        assert Computed(variant, products, (0, pause), seed=5).results.payloads == expected_beats(products)

@@ -18,7 +18,7 @@ def test_dataflow():
     assert isinstance(make_array(small(dataflow="tables", packing="trit3x5", depth=6, result_width=4)), TableArray)
 
 
-PAUSES = [(0, 0, 0), (0.8, 0, 0), (0, 0.5, 0), (0, 0, 0.7), (0.5, 0.3, 0.5)]
+PAUSES = [(0, 0), (0.8, 0), (0, 0.5), (0.5, 0.3)]
 
 
 @every_variant
@@ -44,5 +44,5 @@ def test_extremes(variant):
                 for seed, (weights, codes) in enumerate(itertools.product(KINDS, KINDS))]
     products += [make_product(configuration, rows, columns, rows, "random", codes)
                  for rows, columns in ((1, 1), (1, 3 * depth), (3 * lanes, 1), (lanes, depth)) for codes in KINDS]
-    for pauses in ((0, 0, 0), (0.3, 0.3, 0.3)):
+    for pauses in ((0, 0), (0.3, 0.3)):
         assert Computed(variant, products, pauses).results.payloads == expected_beats(products)
