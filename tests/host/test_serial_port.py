@@ -93,18 +93,21 @@ def test_unplugged(line, port, monkeypatch):
 
 
 def test_plugged_in_again(small, tmp_path, line):
-    """The path is the same link of udev's, the port behind it another one."""
+    """The path is the same link of udev's, the port behind it another one; what came before is forgotten."""
     path = tmp_path / "board"
     path.symlink_to(line.path)
     port = SerialTransport(str(path), 3_000_000)
-    connection = Connection(port)
+    port.write(Frame(Request.ECHO, 1, b"old").encode())
+    with pytest.raises(TimeoutError):
+        port.read_exact(16, 0.1)
     line.unplug()
-    with pytest.raises(DeviceError, match=r"the device is gone"):
-        connection.exchange([(Request.ECHO, b"")])
+    with pytest.raises(OSError, match=r"board: "):
+        port.read_exact(16, 1)
     again = SerialLine(Machine(small))
     path.unlink()
     path.symlink_to(again.path)
-    assert connection.exchange([(Request.ECHO, b"abc")]) == [b"abc"]
+    port.write(ECHO)
+    assert port.read_exact(15, 1) == ANSWER
     port.close()
     again.unplug()
 
