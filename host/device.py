@@ -8,7 +8,6 @@ Everything that goes wrong is a `TrineError` with one line that says what. Wrong
 sent; faults of the link are repaired and retried within limits (connection.py); nothing waits for ever.
 """
 
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,33 +17,20 @@ from typing import Self, cast
 import numpy as np
 
 from trine.firmware.configuration import Configuration
-from trine.firmware.counters import Counters, decode_counters
+from trine.firmware.counters import Counters
 from trine.firmware.image import Image
-from trine.firmware.link import INFO_FORMAT, PROTOCOL_VERSION, LinkError, Request
+from trine.firmware.link import Request
 from trine.firmware.plan import RequestPlan, Tile
 from trine.firmware.traffic import Message, TrafficError, load_messages, request_messages, request_results
 from trine.golden.arrays import Float32, Int8, Int32
 from trine.host.compiled import Linear, apply_linear, restore_model
 from trine.host.connection import Connection
 from trine.host.errors import DeviceError, UsageError
+from trine.host.info import Info, counters_of, greet, read_counters, read_info
 from trine.host.transport import Transport
 
 FRAMES_AT_ONCE = 64
 """Frames of a load that are written before their responses are read; bounds what the operating system must buffer."""
-
-
-@dataclass(frozen=True)
-class Info:
-    """What a device says it is; see link.py for the fields. image_id is 0 if it holds no image."""
-
-    version: int
-    maximum_payload: int
-    lanes: int
-    depth: int
-    configuration_hash: int
-    build_id: int
-    image_id: int
-    clock_khz: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,29 +103,25 @@ class Device:
         """Faults of the link that were repaired since the device was opened."""
         return self._connection.faults
 
+    @property
+    def exchanges(self) -> int:
+        """Exchanges with the device since it was opened, those that were done again included."""
+        return self._connection.exchanges
+
     def hello(self) -> None:
         """Greet the device and resynchronise; DeviceError if it does not answer or speaks another protocol."""
-        try:
-            payload = self._connection.resynchronise()
-        except (OSError, LinkError) as error:
-            raise DeviceError(f"no answer to HELLO: {error}; check that the device is connected and on") from error
-        version = struct.unpack("<HH", payload)[0] if len(payload) == 4 else None
-        if version != PROTOCOL_VERSION:
-            raise DeviceError(f"the device speaks version {version} of the protocol, not {PROTOCOL_VERSION}; "
-                              "build its bitstream with this version of trine")
+        greet(self._connection)
 
     def info(self) -> Info:
         """What the device is, and which image it holds."""
-        (payload,) = self._connection.exchange([(Request.INFO, b"")])
-        if len(payload) != struct.calcsize(INFO_FORMAT):
-            raise DeviceError(f"INFO has {struct.calcsize(INFO_FORMAT)} bytes, not {len(payload)}")
-        return Info(*struct.unpack(INFO_FORMAT, payload))
+        return read_info(self._connection)
 
     def load(self, image: Image, progress: Callable[[float], None] | None = None, *, force: bool = False) -> None:
         """Make `image` resident, unless the device says that it holds it already.
 
         progress: told how much is done, 0 to 1. force: load it even then. Raises UsageError for an image of another
-        configuration; after a DeviceError no image is loaded. Nobody watches the new image yet.
+        configuration; after a DeviceError, of a device that was reset meanwhile too, no image is loaded. Nobody watches
+        the new image yet.
         """
         if image.configuration_hash != self._configuration.configuration_hash:
             raise UsageError(f"the image is for another configuration ({image.configuration_name}) than this device's "
@@ -148,8 +130,14 @@ class Device:
         self.__dict__.pop("_linears", None)
         if force or self.info().image_id != image.image_id:
             messages = list(load_messages(image, self._configuration))
+            cycles = self.counters().cycles
             for start in range(0, len(messages), FRAMES_AT_ONCE):
-                self._connection.exchange(messages[start : start + FRAMES_AT_ONCE])
+                *_, snapshot = self._connection.exchange(
+                    [*messages[start : start + FRAMES_AT_ONCE], (Request.COUNTERS, b"")])
+                before, cycles = cycles, counters_of(snapshot).cycles
+                if cycles < before:
+                    self._connection.exchange([(Request.COMMIT, bytes(4))])
+                    raise DeviceError(f"the device was reset while {image.name} was loaded; load it again")
                 if progress is not None:
                     progress(min(1.0, (start + FRAMES_AT_ONCE) / len(messages)))
         self._image = image
@@ -179,7 +167,7 @@ class Device:
                      for part, batch in zip(parts, batches, strict=True))
         results = tuple(sum(run.results[i] for run in runs) + np.zeros(rows, np.int32)
                         for i, rows in enumerate(plan.rows))
-        execution = Execution(runs, results, self._decode_counters(last) - self._decode_counters(first))
+        execution = Execution(runs, results, counters_of(last) - counters_of(first))
         if self._watcher is not None:
             self._watcher(plan, codes, execution)
         return execution
@@ -216,8 +204,7 @@ class Device:
 
     def counters(self) -> Counters:
         """One snapshot of all counters."""
-        (payload,) = self._connection.exchange([(Request.COUNTERS, b"")])
-        return self._decode_counters(payload)
+        return read_counters(self._connection)
 
     def echo(self, data: bytes) -> bytes:
         """`data`, sent and returned; UsageError if it is longer than the device's maximum payload."""
@@ -225,6 +212,14 @@ class Device:
             raise UsageError(f"an echo has at most {self._configuration.maximum_payload} bytes, not {len(data)}")
         (payload,) = self._connection.exchange([(Request.ECHO, data)])
         return payload
+
+    def request(self, messages: Sequence[Message]) -> list[bytes]:
+        """The responses' payloads to requests of one's own (link.py), in order: one round trip.
+
+        No image is taken to be loaded afterwards. Raises DeviceError, also if the device refuses one.
+        """
+        self._image = None
+        return self._connection.exchange(messages)
 
     def close(self) -> None:
         """Let go of the device; calling it twice does no harm."""
@@ -263,9 +258,3 @@ class Device:
         if len(run) != 8:
             raise DeviceError(f"a wrong response: RUN answers with 8 bytes, not {len(run)}")
         return TileRun(part.tiles[0], tuple(results), int.from_bytes(run, "little"))
-
-    def _decode_counters(self, payload: bytes) -> Counters:
-        try:
-            return decode_counters(payload)
-        except ValueError as error:
-            raise DeviceError(f"a wrong response: {error}") from error

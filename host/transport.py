@@ -9,16 +9,29 @@ from typing import Protocol
 from trine.firmware.machine import Machine
 
 
+class TransportFault(Exception):
+    """Bytes were lost on their way, and the transport has put itself right: what was exchanged may be done again."""
+
+
 class Transport(Protocol):
-    """A byte stream to a device and one back."""
+    """A byte stream to a device and one back.
+
+    paced: whether the device loses what is written faster than it takes it (recovery.PACING).
+    """
+
+    paced: bool
 
     def write(self, data: bytes) -> None:
-        """Send all of `data`. Raises TimeoutError if the device takes no more, OSError if it is gone."""
+        """Send all of `data`, now or while somebody reads.
+
+        Raises TimeoutError if the device takes no more, TransportFault, and OSError if the device is gone. After each
+        of them the transport can be written to again; where a device is back by then, it is found.
+        """
 
     def read_exact(self, n: int, timeout: float) -> bytes:
         """The next `n` bytes. Raises TimeoutError, and keeps what has come, if they are not there in `timeout` seconds.
 
-        Raises OSError if the device is gone.
+        Raises TransportFault, and OSError if the device is gone.
         """
 
     def close(self) -> None:
@@ -30,6 +43,8 @@ class GoldenTransport:
 
     A read that finds too few bytes is the silence after which a device gives up a frame that stopped in the middle.
     """
+
+    paced = False
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine

@@ -21,6 +21,8 @@ class SimTransport:
     idle_cycles: after so many cycles in which no byte moves, a read gives up, however much time it has.
     """
 
+    paced = False
+
     def __init__(self, model: NativeModel, idle_cycles: int = IDLE_CYCLES) -> None:
         if idle_cycles < 1:
             raise ValueError(f"idle_cycles must be at least 1, not {idle_cycles!r}")

@@ -9,7 +9,6 @@ from trine.host.bench import DEFAULT_SHAPES, LayerResult, bench, parse_shapes
 from trine.host.cli.common import (
     config_option,
     console,
-    device_name,
     device_option,
     json_option,
     print_json,
@@ -17,7 +16,7 @@ from trine.host.cli.common import (
     say,
 )
 from trine.host.errors import UsageError
-from trine.host.open import open_device
+from trine.host.open import counted, open_device
 from trine.host.routed import Clock, clock_of
 
 PLOTS = (".png", ".svg")
@@ -41,9 +40,8 @@ def bench_command(device: str, config: Path | None, shapes: str, seed: int, plot
     sizes = parse_shapes(shapes)
     if plot is not None and plot.suffix not in PLOTS:
         raise UsageError(f"--plot takes a file that ends in {' or '.join(PLOTS)}, not {plot}")
-    name = device_name(device, config)
     with progress("simulator") as report:
-        opened = open_device(name, report)
+        opened = open_device(device, report, config=config)
     with opened, progress("layer") as report:
         results = bench(opened, sizes, seed, report)
     clock = clock_of(opened.configuration)
@@ -52,12 +50,12 @@ def bench_command(device: str, config: Path | None, shapes: str, seed: int, plot
 
         draw(results, clock, plot)
     if as_json:
-        print_json({"device": name, "preset": opened.configuration.name, "seed": seed,
+        print_json({"device": device, "preset": opened.configuration.name, "seed": seed,
                     "trits_per_cycle": opened.configuration.trits_per_cycle, "clock_mhz": clock.mhz,
                     "evidence": clock.evidence, "clock_source": clock.source,
                     "layers": [result.figures(clock) for result in results]})
         return
-    _print(results, clock, name)
+    _print(results, clock, device)
 
 
 def _print(results: list[LayerResult], clock: Clock, device: str) -> None:
@@ -72,8 +70,8 @@ def _print(results: list[LayerResult], clock: Clock, device: str) -> None:
                       f"{counters.drain:,}", f"{result.busy:.1%}", f"{result.efficiency:.1%}",
                       f"{result.gtrit_per_s(clock):.1f}", "-" if offload is None else f"{offload:.2f}")
     console().print(table)
-    counted = "simulated" if device.startswith("sim") else "by the cycle model, estimated"
-    say(f"Cycles are {counted}. Gtrit/s is {clock.evidence} at {clock.mhz:g} MHz ({clock.source}); offload adds the "
-        "board's link, estimated.")
+    model = " by the cycle model" if counted(device) == "estimated" else ""
+    say(f"Cycles are {counted(device)}{model}. Gtrit/s is {clock.evidence} at {clock.mhz:g} MHz ({clock.source}); "
+        "offload adds the board's link, estimated.")
     say(f"All {sum(result.integers for result in results):,} integers equal the golden model's; all cycles "
-        f"{'equal' if device.startswith('sim') else 'are'} the cycle model's.")
+        f"{'are' if model else 'equal'} the cycle model's.")

@@ -47,15 +47,6 @@ def trace_option(function: F) -> F:
                         help="Write the simulation's waveforms, about 1 kB a cycle.")(function)
 
 
-def device_name(device: str, config: Path | None) -> str:
-    """The device's name with `--config` taken into it; UsageError if it names a preset already."""
-    if config is None:
-        return device
-    if ":" in device:
-        raise UsageError(f"--config {config} and --device {device} both say which configuration; leave one out")
-    return f"{device}:{config}"
-
-
 def configuration(preset: str | None, config: Path | None) -> Configuration:
     """The configuration that a preset's name or a file says; UsageError unless it is exactly one of them."""
     if (preset is None) == (config is None):

@@ -6,7 +6,6 @@ import click
 
 from trine.host.cli.common import (
     config_option,
-    device_name,
     device_option,
     json_option,
     print_json,
@@ -38,14 +37,13 @@ def demo_command(device: str, config: Path | None, model: str, prompt: str, char
     Every integer is compared with the golden model's right after it was computed, and every cycle with the cycle
     model's. The first run compiles the simulator, which takes a minute or so; later ones find it in the cache.
     """
-    name = device_name(device, config)
     with progress("simulator") as report:
-        opened = open_device(name, report, trace)
+        opened = open_device(device, report, trace, config)
     with opened:
         speaker = LanguageModel(model, opened)
         speech = speak(speaker, prompt, characters, temperature, seed, silent=as_json)
-        figures = {"device": name, "seed": seed, "temperature": temperature, **speech_figures(speaker, speech)}
+        figures = {"device": device, "seed": seed, "temperature": temperature, **speech_figures(speaker, speech)}
     if as_json:
         print_json(figures)
     else:
-        print_figures(figures, name)
+        print_figures(figures, device)

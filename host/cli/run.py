@@ -10,7 +10,6 @@ import numpy.typing as npt
 from trine.golden.checkpoint import Checkpoint
 from trine.host.cli.common import (
     config_option,
-    device_name,
     device_option,
     json_option,
     print_json,
@@ -57,12 +56,11 @@ def run_command(model: str, device: str, config: Path | None, prompt: str | None
     if output is not None and layer is None:
         raise UsageError("--output is where a layer's results go; name the layer with --layer")
     vectors = None if input_ is None else read_vectors(input_)
-    name = device_name(device, config)
     with progress("simulator") as report:
-        opened = open_device(name, report, trace)
+        opened = open_device(device, report, trace, config)
     with opened:
         if layer is not None and vectors is not None:
-            _run_layer(opened, name, model, layer, vectors, output, as_json)
+            _run_layer(opened, device, model, layer, vectors, output, as_json)
             return
         image, loaded = load_any(model, opened.configuration)
         if loaded is None:
@@ -76,11 +74,11 @@ def run_command(model: str, device: str, config: Path | None, prompt: str | None
         else:
             figures = _run_digits(Runner(opened, image, loaded), images)
     if as_json:
-        print_json({"device": name, **figures})
+        print_json({"device": device, **figures})
         return
     if "accuracy" in figures:
         say(f"{figures['right']} of {figures['images']} digits right: {figures['accuracy']:.1%}")
-    print_figures(figures, name)
+    print_figures(figures, device)
 
 
 def read_vectors(path: Path) -> npt.NDArray[Any]:

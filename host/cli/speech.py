@@ -12,6 +12,7 @@ from trine.firmware.counters import CAUSES
 from trine.host.cli.common import console, say
 from trine.host.figures import busy_share, efficiency
 from trine.host.language_model import LanguageModel
+from trine.host.open import counted
 from trine.host.runner import Runner
 from trine.host.shipped import count_words
 
@@ -89,22 +90,23 @@ def speech_figures(model: LanguageModel, speech: Speech) -> dict[str, Any]:
 
 def print_figures(figures: dict[str, Any], device: str) -> None:
     """The figures as a table, each with its evidence, and the line that says that every integer was equal."""
-    counted = "simulated" if device.startswith("sim") else "estimated"
+    evidence = counted(device)
     table = Table(title=f"{figures['model']} on {device}", title_justify="left")
     table.add_column("figure")
     table.add_column("value", justify="right")
     table.add_column("evidence")
     unit = "tokens" if "text" in figures else "inputs"
     table.add_row(f"{unit} executed", f"{figures['tokens']:,}", "")
-    table.add_row(f"array cycles per {unit[:-1]}", f"{figures['array_cycles_per_token']:,.1f}", counted)
+    table.add_row(f"array cycles per {unit[:-1]}", f"{figures['array_cycles_per_token']:,.1f}", evidence)
     for cause, cycles in figures["cycles_per_token"].items():
         if cycles and cause not in ("link_stall", "idle"):
-            table.add_row(f"  {cause}", f"{cycles:,.1f}", counted)
-    for cause in ("link_stall", "idle"):  # of the simulated link, which moves a byte a cycle
+            table.add_row(f"  {cause}", f"{cycles:,.1f}", evidence)
+    link = "the simulated link" if evidence == "simulated" else "the link"  # which moves a byte a cycle if it is sim's
+    for cause in ("link_stall", "idle"):
         if figures["cycles_per_token"][cause]:
-            table.add_row(f"{cause} of the simulated link", f"{figures['cycles_per_token'][cause]:,.1f}", counted)
-    table.add_row("busy", f"{figures['busy']:.1%}", counted)
-    table.add_row("efficiency", f"{figures['efficiency']:.1%}", counted)
+            table.add_row(f"{cause} of {link}", f"{figures['cycles_per_token'][cause]:,.1f}", evidence)
+    table.add_row("busy", f"{figures['busy']:.1%}", evidence)
+    table.add_row("efficiency", f"{figures['efficiency']:.1%}", evidence)
     at = f"{figures['evidence']}: {figures['clock_mhz']:g} MHz, {figures['clock_source']}"
     table.add_row(f"array_{unit}_per_s", f"{figures['array_tokens_per_s']:,.0f}", at)
     if figures["offload_tokens_per_s"] is not None:
@@ -118,7 +120,7 @@ def print_figures(figures: dict[str, Any], device: str) -> None:
     console().print(table)
     if figures["link_faults"]:
         say(f"{figures['link_faults']} faults of the link were repaired.")
-    cycles = "equal" if device.startswith("sim") else "are"
+    cycles = "are" if evidence == "estimated" else "equal"
     say(f"All {figures['integers_compared']:,} integers equal the golden model's, each compared when it was computed; "
         f"all cycles {cycles} the cycle model's.")
 

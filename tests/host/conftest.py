@@ -31,6 +31,7 @@ class FaultyTransport:
         self.reads = 0
         self.from_device: Callable[[bytes, int], bytes] = lambda data, read: data
         self.gone = False
+        self.paced = False
 
     def write(self, data: bytes) -> None:
         if self.gone:

@@ -1,7 +1,9 @@
 import pytest
 
 from trine.firmware.link import Frame, Request
-from trine.host.connection import ATTEMPTS, Connection
+from trine.firmware.machine import Machine
+from trine.firmware.recovery import ATTEMPTS
+from trine.host.connection import Connection
 from trine.host.errors import DeviceError
 
 
@@ -85,6 +87,8 @@ def test_silent_device_is_not_waited_for_ever(connection, transport):
 
 def test_endless_garbage_from_device(small):
     class Babbling:
+        paced = False
+
         def write(self, data):
             pass
 
@@ -131,3 +135,63 @@ def test_sequence_numbers_never_zero(connection):
     assert connection.faults == 0
 
 
+
+
+class Paced:
+    """A device behind a UART: it serves a request when somebody reads, and what its buffer cannot keep is lost."""
+
+    paced = True
+
+    def __init__(self, configuration):
+        self.machine = Machine(configuration)
+        self.room = 2 * configuration.maximum_payload
+        self.waiting: list[bytes] = []
+        self.answers = bytearray()
+        self.most = 0
+        self.ahead = 0
+
+    def write(self, data):
+        while data:
+            size = 12 + int.from_bytes(data[4:6], "little")
+            self.waiting.append(data[:size])
+            data = data[size:]
+        buffered = sum(map(len, self.waiting[1:]))
+        self.most, self.ahead = max(self.most, buffered), max(self.ahead, len(self.waiting))
+        if buffered > self.room:
+            self.waiting.pop()
+
+    def read_exact(self, n, timeout):
+        while len(self.answers) < n:
+            if not self.waiting:
+                raise TimeoutError
+            self.answers += self.machine.feed(self.waiting.pop(0))
+        data = bytes(self.answers[:n])
+        del self.answers[:n]
+        return data
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("sizes", [[64] * 20, [0] * 100, [64, 0, 64, 64, 0, 0, 30, 64] * 5],
+                         ids=["large", "small", "mixed"])
+def test_paced(small, sizes):
+    """2 * 64 bytes of requests behind the oldest: not one more, and none less if they are small."""
+    transport = Paced(small)
+    connection = Connection(transport)
+    connection.resynchronise()
+    echoes = [(Request.ECHO, bytes(size)) for size in sizes]
+    assert connection.exchange(echoes) == [payload for _, payload in echoes]
+    assert connection.faults == 0
+    assert 76 <= transport.most <= 128
+    assert transport.ahead == (2 if min(sizes) else 11 if not max(sizes) else transport.ahead)
+
+
+def test_paced_one_by_one_until_the_device_is_known(small):
+    transport = Paced(small)
+    connection = Connection(transport)
+    connection.exchange([(Request.ECHO, b"")] * 5)
+    assert transport.ahead == 1
+    connection.resynchronise()
+    connection.exchange([(Request.ECHO, b"")] * 5)
+    assert transport.ahead == 5
