@@ -1,10 +1,11 @@
 """hw.memory.weight_memory: the words of every fetch, in order, whatever pauses there are on both sides.
 
-Bounded: the memory is loaded first, and no port shows what an induction would have to know about it then.
+Bounded: no port shows what an induction would have to know about the memory. It is loaded before it is read, or loaded
+and read at once.
 """
 
 import pytest
-from amaranth.hdl import Array, Assert, Assume, Cat, Module, ResetSignal, Signal, unsigned
+from amaranth.hdl import Array, Assert, Assume, Cat, Module, Mux, ResetSignal, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
@@ -34,9 +35,10 @@ class WeightMemorySpecification(wiring.Component):
     watch: In(1)
     offset: In(2)
 
-    def __init__(self, lanes, wrong=None):
-        self._lanes, self._wrong = lanes, wrong
-        self._dut = WeightMemory(WORDS, lanes, SLICE_BITS)
+    def __init__(self, lanes, wrong=None, storage="block", slice_bits=SLICE_BITS):
+        self._lanes, self._slice_bits, self._wrong = lanes, slice_bits, wrong
+        self._single_port = storage == "single-port"
+        self._dut = WeightMemory(WORDS, lanes, slice_bits, storage)
         super().__init__()
 
     @property
@@ -49,7 +51,7 @@ class WeightMemorySpecification(wiring.Component):
         m.submodules.dut = dut = self._dut
         wrong = self._wrong
         m.d.comb += Assume(~ResetSignal())
-        content, loaded = self._load(m, dut)
+        stored, loaded = self._load(m, dut)
 
         count = self.row_blocks * self.chunks
         accepted = dut.fetches.valid & dut.fetches.ready
@@ -78,14 +80,18 @@ class WeightMemorySpecification(wiring.Component):
         with m.If(accepted & self.watch & ~watching):
             m.d.sync += [watching.eq(1), number.eq(asked + self.offset), word.eq(self.address + self.offset)]
             m.d.comb += Assume(self.offset < count)
-        with m.If(watching & (number == taken) & dut.weights.valid):
-            m.d.comb += Assert(dut.weights.payload.as_value() == content[word + (wrong == "content")])
+        defined, content = stored(word + (wrong == "content"))
+        with m.If(watching & (number == taken) & dut.weights.valid & defined):
+            m.d.comb += Assert(dut.weights.payload.as_value() == content)
         return m
 
     def _load(self, m, dut):
-        """The words that are written from cycle 1 on, a byte a slice; and 1 when all are."""
+        """Writes every word from cycle 1 on, a byte a slice.
+
+        Returns what a word has to be that is offered in this cycle, if anything, and 1 once words may be fetched.
+        """
         slices = WORDS * self._lanes
-        content = Signal(unsigned(SLICE_BITS * slices))
+        content = Signal(unsigned(self._slice_bits * slices))
         cycle = Signal(range(slices + 3))
         loaded = cycle == slices + 2
         m.d.comb += [
@@ -95,9 +101,62 @@ class WeightMemorySpecification(wiring.Component):
         with m.If(~loaded):
             m.d.sync += cycle.eq(cycle + 1)
         with m.If(dut.bytes.valid):
-            m.d.sync += content.eq(Cat(content, self.byte[:SLICE_BITS])[SLICE_BITS:])
-        width = SLICE_BITS * self._lanes
-        return Array(content.word_select(word, width) for word in range(WORDS)), loaded
+            m.d.sync += content.eq(Cat(content, self.byte[: self._slice_bits])[self._slice_bits :])
+        words = Array(content.word_select(word, self._slice_bits * self._lanes) for word in range(WORDS))
+        return lambda word: (1, words[word]), loaded
+
+
+class LoadedWeightMemorySpecification(WeightMemorySpecification):
+    """Fetches any words while any are loaded, at any time.
+
+    A word is read in the cycle before the first in which it is offered, and is then what the memory holds; anything
+    else about it is as ever. It may be anything if it has not been loaded, or a bank of it is written in that cycle;
+    with single-port RAM, a bank of any word.
+    """
+
+    load: In(1)
+    load_address: In(2)
+    byte_valid: In(1)
+    follow: In(2)
+
+    depth = 9
+    """Cycles: a word of four bytes can be loaded and offered in seven."""
+
+    def _load(self, m, dut):
+        word_bytes = self._lanes * self._slice_bits // 8
+        bank_bytes = 2 if self._single_port else word_bytes
+        begun, chosen, followed = Signal(), Signal(2), Signal(2)  # any one word, whose content is known
+        m.d.comb += followed.eq(Mux(begun, chosen, self.follow))
+        m.d.sync += [begun.eq(1), chosen.eq(followed)]
+        content, known = Signal(8 * word_bytes), Signal(word_bytes // bank_bytes)
+        m.d.comb += [
+            dut.start.eq(self.load), dut.address.eq(self.load_address), dut.bytes.valid.eq(self.byte_valid),
+            dut.bytes.payload.eq(self.byte), Assume(~(self.load & self.byte_valid)),
+        ]
+        word, place = Signal(range(WORDS + 1)), Signal(range(word_bytes))
+        came = Signal(8 * bank_bytes)
+        taken = self.byte_valid & (word != WORDS)
+        with m.If(taken):
+            m.d.sync += [came.eq(Cat(came, self.byte)[8:]), place.eq(Mux(place == word_bytes - 1, 0, place + 1))]
+            m.d.sync += word.eq(word + (place == word_bytes - 1))
+        with m.If(self.load):
+            m.d.sync += [word.eq(self.load_address), place.eq(0)]
+
+        # A bank is written in the cycle after its last byte, and to be read in the one after that.
+        written = delayed(m, taken & (place % bank_bytes == bank_bytes - 1), 1)
+        written_word, written_bank = delayed(m, word, 1), delayed(m, place // bank_bytes, 1)
+        with m.If(written & (written_word == followed)):
+            m.d.sync += content.word_select(written_bank, 8 * bank_bytes).eq(came)
+            m.d.sync += known.bit_select(written_bank, 1).eq(1)
+        first = ~delayed(m, dut.weights.valid & ~dut.weights.ready, 1)
+        spoilt = written & ((written_word == followed) | (self._single_port and self._wrong != "collision"))
+        defined = first & delayed(m, known.all() & ~spoilt, 1)
+        expected = delayed(m, content, 1)
+
+        def stored(word):
+            return defined & (word == followed), expected
+
+        return stored, 1
 
 
 @pytest.mark.parametrize("lanes", [1, 2])
@@ -106,7 +165,25 @@ def test_words(lanes):
     assert bounded(specification, specification.depth) is Verdict.PROVED
 
 
+def test_words_single_port():
+    specification = WeightMemorySpecification(2, storage="single-port", slice_bits=8)
+    assert bounded(specification, specification.depth) is Verdict.PROVED
+
+
+@pytest.mark.parametrize(("storage", "slice_bits"), [("block", 8), ("single-port", 8), ("single-port", 16)])
+def test_words_while_loading(storage, slice_bits):
+    """Banks are of 16 bits: one to a word, or two."""
+    specification = LoadedWeightMemorySpecification(2, storage=storage, slice_bits=slice_bits)
+    assert bounded(specification, specification.depth) is Verdict.PROVED
+
+
 @pytest.mark.parametrize("wrong", ["stays", "count", "latency", "content"])
 def test_wrong_specification(wrong):
     specification = WeightMemorySpecification(1, wrong)
+    assert bounded(specification, specification.depth) is Verdict.REFUTED
+
+
+@pytest.mark.parametrize("wrong", ["content", "collision"])
+def test_wrong_specification_while_loading(wrong):
+    specification = LoadedWeightMemorySpecification(2, wrong, "single-port", slice_bits=8)
     assert bounded(specification, specification.depth) is Verdict.REFUTED
