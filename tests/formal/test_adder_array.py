@@ -75,8 +75,9 @@ class AdderArraySpecification(wiring.Component):
                 activation_chunk.eq(self.activation_chunk),
             ]
         m.d.comb += [
-            Assert(dut.active == active), Assert(active | ~dut.weights.ready),
-            Assert(~(active & dut.weights.valid) | (dut.weights.ready ^ dut.pacing)),
+            Assert(dut.active == (active if wrong != "active" else active | dut.commands.valid)),
+            Assert(active & (wrong != "ready") | ~dut.weights.ready),
+            Assert(~(active & dut.weights.valid) | (dut.weights.ready ^ (dut.pacing & (wrong != "pacing")))),
         ]
 
         # Its sums, and the one that is watched.
@@ -129,6 +130,6 @@ def test_results(result_width):
     assert bounded(AdderArraySpecification(result_width), depth=17) is Verdict.PROVED
 
 
-@pytest.mark.parametrize("wrong", ["count", "latency", "order", "ahead"])
+@pytest.mark.parametrize("wrong", ["count", "latency", "order", "ahead", "active", "ready", "pacing"])
 def test_wrong_specification(wrong):
     assert bounded(AdderArraySpecification(1, wrong), depth=17) is Verdict.REFUTED
