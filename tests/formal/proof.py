@@ -30,7 +30,7 @@ SCRIPT = """\
 mode {mode}
 depth {depth}
 timeout {limit}
-vcd off
+{more}vcd off
 [engines]
 smtbmc yices
 [script]
@@ -71,6 +71,15 @@ def bounded(specification: wiring.Component, depth: int) -> Verdict:
     return _run(specification, "bmc", depth)
 
 
+def at_end(specification: wiring.Component, depth: int) -> Verdict:
+    """Whether the assertions hold in the last of `depth` cycles after reset: one question for the solver, not `depth`.
+
+    It is for a specification that remembers what it has seen wrong, and whose inputs leave little open: the solver gets
+    no help from what holds in the cycles before. Raises ProofError.
+    """
+    return _run(specification, "bmc", depth, f"skip {depth - 1}\n")
+
+
 def kept(m: Module, stream: Any) -> Value:
     """1 unless the stream breaks its rule: what is offered stays, unchanged, until it is taken."""
     payload = Value.cast(stream.payload)
@@ -89,7 +98,7 @@ def delayed(m: Module, value: Any, cycles: int, *, reset_less: bool = False) -> 
     return value
 
 
-def _run(specification: wiring.Component, mode: str, depth: int) -> Verdict:
+def _run(specification: wiring.Component, mode: str, depth: int, more: str = "") -> Verdict:
     tools.prepare("yosys")
     scripts = Path(sysconfig.get_path("scripts"))
     command: list[str | Path] = [scripts / "yowasp-sby", "-f", "proof.sby"]
@@ -99,7 +108,7 @@ def _run(specification: wiring.Component, mode: str, depth: int) -> Verdict:
     with tempfile.TemporaryDirectory(prefix="trine-") as name:
         folder = Path(name)
         (folder / "top.il").write_text(rtlil.convert(specification, name="top"), encoding="utf-8")
-        script = SCRIPT.format(mode=mode, depth=depth, limit=TIME_LIMIT)
+        script = SCRIPT.format(mode=mode, depth=depth, limit=TIME_LIMIT, more=more)
         (folder / "proof.sby").write_text(script, encoding="utf-8")
         try:
             run = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, text=True,

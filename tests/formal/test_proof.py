@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from tests.formal import proof
-from tests.formal.proof import ProofError, Verdict, bounded, by_induction
+from tests.formal.proof import ProofError, Verdict, at_end, bounded, by_induction
 
 
 class CounterSpecification(wiring.Component):
@@ -32,6 +32,11 @@ class CounterSpecification(wiring.Component):
 def test_proved():
     assert by_induction(CounterSpecification(never=5), depth=2) is Verdict.PROVED
     assert bounded(CounterSpecification(never=3), depth=3) is Verdict.PROVED
+
+
+def test_proved_at_end():
+    assert at_end(CounterSpecification(never=3), depth=3) is Verdict.PROVED
+    assert at_end(CounterSpecification(never=3), depth=4) is Verdict.REFUTED
 
 
 def test_refuted():
