@@ -46,7 +46,8 @@ class TableBuilder(wiring.Component):
     codes: In, the activations at the address of the enabled cycle before: one of each group.
     write, write_address, entries: Out, see TableLane.
     tables: Out, stream of `table_layout`: offered so early that words may be taken from the cycle after on, if they are
-        looked up in the cycle after they are taken, or, with two banks, in the same.
+        looked up in the cycle after they are taken, or, with two banks, in the same. What is offered stays for as long
+        as the tables before it are in use; with two banks it has to be taken within steps // 2 - 6 cycles from then.
     release: In, 1 in the cycle in which the word of the last lookup in a table is taken.
     active: Out, 1 while tables of a command are still to be taken.
     """
