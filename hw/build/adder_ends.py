@@ -43,8 +43,10 @@ class _Half:
     sum: int | None = None
 
 
-def trim_adder_ends(netlist: Netlist) -> int:
+def trim_adder_ends(netlist: Netlist, apart: str | None = None) -> int:
     """Rewrites the adders of an ECP5 netlist, and returns how many.
+
+    apart: adders whose cells' names begin with it share no cell with others.
 
     An adder of which a carry leaves the chain (a comparison, say) stays as it is. Every flip-flop and every sum bit
     that is read keeps its value.
@@ -55,17 +57,19 @@ def trim_adder_ends(netlist: Netlist) -> int:
     heads = [name for name, cell in adders.items() if wired(cell, "CIN") not in carries]
     chains = [chain for head in heads if (chain := _chain(netlist.cells, readers, head))]
     ways = _Ways(dict(netlist.cells), readers, chains)
-    odd: dict[int, tuple[list[str], list[_Half]]] = {}  # the last adder of each odd length that has no partner yet
+    # The last adder of each odd length that has no partner yet, of those that are kept apart and of the others.
+    odd: dict[tuple[int, bool], tuple[list[str], list[_Half]]] = {}
     for chain in sorted(chains, key=lambda chain: _natural(chain[0])):
         halves = _started([half for name in chain for half in _halves(netlist.cells[name], readers)],
                           wired(netlist.cells[chain[0]], "CIN"))
         if len(halves) % 2 == 0:
             _replace(netlist, chain, halves)
             continue
-        if len(halves) not in odd:
-            odd[len(halves)] = chain, halves
+        kind = len(halves), apart is not None and chain[0].startswith(apart)
+        if kind not in odd:
+            odd[kind] = chain, halves
             continue
-        partner, partner_halves = odd.pop(len(halves))
+        partner, partner_halves = odd.pop(kind)
         if ways.join(partner, chain):
             _replace(netlist, partner + chain, partner_halves + halves)
         elif ways.join(chain, partner):

@@ -13,10 +13,7 @@ from trine.firmware.configuration import Configuration
 from trine.hw.boards.board import Board, Top
 from trine.hw.boards.table import BOARDS
 from trine.hw.build.source import configuration_text, source_hash, top_module
-from trine.hw.build.synthesise import KEEP_HIERARCHY, to_rtlil
-
-_ACCELERATOR = "module \\top.accelerator\n"
-"""Where it begins in RTLIL. Mixed with what is around it, it could not be taken out again (extract)."""
+from trine.hw.build.synthesise import APART, KEEP_HIERARCHY, to_rtlil
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,8 @@ def board_design(configuration: Configuration, board: Board) -> Design:
     plan = board.platform().prepare(top, "top", emit_src=False)
     pins = plan.files["top.lpf" if "top.lpf" in plan.files else "top.pcf"]
     made = replace(configuration, clock_mhz=top.mhz["sync"])
-    rtlil = plan.files["top.il"].replace(_ACCELERATOR, KEEP_HIERARCHY + _ACCELERATOR)
+    module = f"module \\top.{APART}\n"
+    rtlil = plan.files["top.il"].replace(module, KEEP_HIERARCHY + module)
     return Design(made, current, rtlil, top.mhz, pins, build_id)
 
 

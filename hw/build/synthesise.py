@@ -37,6 +37,10 @@ REVISION = 4
 KEEP_HIERARCHY = "attribute \\keep_hierarchy 1\n"
 """Before a module, in RTLIL: no logic crosses its bounds, until all is mapped."""
 
+APART = "accelerator"
+"""The component of a design that is kept apart from the rest, in its logic and in the cells it takes, so that it can be
+taken out of the netlist again (hw.build.extract)."""
+
 _FLATTEN = "setattr -mod -unset keep_hierarchy *; flatten; opt_clean;"
 
 _CLOCK = re.compile(rf"(?:{PREFIX})?(?:([a-z]\w*)_)?clk")
@@ -90,7 +94,7 @@ def synthesise(design: str, part: Part, log: Path, improve: bool = True, seconds
     if improve and part.family == "ecp5":
         register_memory_outputs(netlist)
         absorb_operands(netlist)
-        trim_adder_ends(netlist)
+        trim_adder_ends(netlist, apart=f"{APART}.")
     clocks = {alias: domain for name in netlist.names
               if name.startswith(PREFIX) and (domain := domain_of(name)) is not None
               for alias in netlist.aliases(name)}
