@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from trine.host.errors import DeviceError, SetupError, UsageError
@@ -11,6 +10,9 @@ from trine.hw.boards.board import Board
 
 SECONDS = 900.0
 """Longest that a programmer may take: some write a flash memory bit by bit."""
+
+STANDARD_ERROR = 2
+"""The file descriptor to which programmers tell how far they are."""
 
 
 def flash(board: Board, file: Path, seconds: float = SECONDS) -> None:
@@ -26,9 +28,8 @@ def flash(board: Board, file: Path, seconds: float = SECONDS) -> None:
                          f"{board.programmer.install}")
     arguments = [str(file.resolve()) if part == "{file}" else part for part in board.programmer.command[1:]]
     name = board.programmer.command[0]
-    sys.stdout.flush()
     try:
-        code = subprocess.run([program, *arguments], stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno(),
+        code = subprocess.run([program, *arguments], stdin=subprocess.DEVNULL, stdout=STANDARD_ERROR,
                               timeout=seconds).returncode
     except subprocess.TimeoutExpired:
         raise DeviceError(f"{name} was not done after {seconds:g} s, and was stopped; "
