@@ -26,9 +26,9 @@ SUMMARIES: dict[str, str] = {
     "compile": "Make a model into an image for a configuration.",
     "export": "Write the Verilog of a preset.",
     "report": "Synthesise, place and route a preset.",
-    "selftest": "Exercise a device, compare it with golden, and write a report.",
     "build": "Make the bitstream of a board.",
     "flash": "Write a bitstream into a board.",
+    "selftest": "Exercise a device, compare it with golden, and write a report.",
     "doctor": "What of all that trine needs is there.",
 }
 """The subcommands in the order of the help, each in the module of its name."""
