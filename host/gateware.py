@@ -20,10 +20,11 @@ from trine.hw.build.design import Design, board_design, component_design
 from trine.hw.build.errors import BuildError, DoesNotFit
 from trine.hw.build.extract import extract_accelerator
 from trine.hw.build.parts import find_part
-from trine.hw.build.report import NetlistCheck, Stale, make_report, stale_reports
+from trine.hw.build.report import Stale, make_report, stale_reports
 from trine.hw.build.report_format import write_report
 from trine.hw.build.store import Store, default_folder
 from trine.hw.build.synthesise import Synthesis
+from trine.hw.build.workshop import NetlistCheck
 from trine.sim.errors import SimulatorError
 from trine.sim.netlist_check import check_netlist
 from trine.sim.verilog import to_verilog

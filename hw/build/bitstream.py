@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,7 @@ from trine.hw.build.parts import find_part
 from trine.hw.build.report_format import COUNTS
 from trine.hw.build.route import Routing
 from trine.hw.build.store import Store, default_folder
-from trine.hw.build.synthesise import Synthesis
-from trine.hw.build.workshop import Workshop, check_capacity
-
-NetlistCheck = Callable[[Synthesis], str]
-Progress = Callable[[str], None]
+from trine.hw.build.workshop import NetlistCheck, Progress, Workshop, check_capacity
 
 
 @dataclass(frozen=True)

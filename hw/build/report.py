@@ -17,16 +17,10 @@ from trine.hw.build.parts import find_part
 from trine.hw.build.report_format import COUNTS, EVIDENCE, read_report, validate, worst_mhz
 from trine.hw.build.route import Routing
 from trine.hw.build.store import Store, default_folder
-from trine.hw.build.synthesise import Synthesis
-from trine.hw.build.workshop import Workshop, check_capacity
+from trine.hw.build.workshop import NetlistCheck, Progress, Workshop, check_capacity
 
 TokenFigures = Callable[[Configuration, float], tuple[Mapping[str, float], Mapping[str, float]]]
 """Configuration and clock in MHz -> tokens a second of each model: of the array alone, and over the link."""
-
-NetlistCheck = Callable[[Synthesis], str]
-"""Raises if a netlist does not do what it should; else says in a line what was looked at."""
-
-Progress = Callable[[str], None]
 
 
 def make_report(preset: str, make_design: Callable[[], Design], configuration: Configuration, seeds: Iterable[int], *,

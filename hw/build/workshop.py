@@ -6,7 +6,7 @@ and tool version: a run that was stopped goes on where it was, and the bitstream
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,12 @@ from trine.hw.build.parts import Part
 from trine.hw.build.route import Routed, Routing, read_routing, route
 from trine.hw.build.store import Store
 from trine.hw.build.synthesise import Synthesis
+
+NetlistCheck = Callable[[Synthesis], str]
+"""Raises if a netlist does not do what it should; else says in a line what was looked at."""
+
+Progress = Callable[[str], None]
+"""Gets a line for each step that is done."""
 
 
 class Workshop:
