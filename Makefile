@@ -13,11 +13,12 @@ BUILD := build
 WORKERS ?= 2
 DEMO ?=
 REPORTS ?= $(basename $(notdir $(wildcard reports/*.json)))
+BOARDS ?= icebreaker tinyfpga_bx ulx3s_25f ulx3s_85f orangecrab_25f orangecrab_85f cynthion butterstick
 JOBS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint oracle oracle-record bench reports docs wheel-test clean python
+.PHONY: help demo test lint oracle oracle-record bench bitstreams reports docs wheel-test clean python
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1 | \2/p' $(MAKEFILE_LIST) | awk -F' [|] ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -42,6 +43,9 @@ oracle-record: $(ORACLE_VENV)/installed  ## record the vectors that make test co
 bench: $(VENV)/installed  ## cycles by cause and a roofline, as a table and build/bench.svg
 	@mkdir -p $(BUILD)
 	@$(BIN)/trine bench --plot $(BUILD)/bench.svg
+
+bitstreams: $(VENV)/installed  ## a bitstream for every board, in build/ (options: BOARDS="icebreaker ulx3s_85f")
+	@for preset in $(BOARDS); do $(BIN)/trine build $$preset -o $(BUILD) || exit $$?; done
 
 reports: $(VENV)/installed  ## remake reports/*.json, five seeds each (options: REPORTS="ulx3s_85f" JOBS=2)
 	@for preset in $(REPORTS); do $(BIN)/trine report $$preset --seeds 1-5 --jobs $(JOBS) || exit $$?; done

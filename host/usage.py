@@ -74,6 +74,22 @@ def model_rates(configuration: Configuration, mhz: float) -> tuple[dict[str, flo
     return array, offload
 
 
+def largest_resident(configuration: Configuration, clock: Clock) -> tuple[str, TokenRates] | None:
+    """The shipped model with the most weights among those that fit, and its rates at a clock; None if none fits.
+
+    What a language model does for a token, a classifier does for an input.
+    """
+    largest: tuple[int, str, TokenRates] | None = None
+    for name in shipped_models():
+        model = load_model(find_model(name))
+        found = fit(model, configuration, name)
+        weights = sum(n * k for n, k in model_shapes(model).values())
+        if found.cycles is None or found.link_use is None or (largest is not None and weights <= largest[0]):
+            continue
+        largest = weights, name, token_rates(found.cycles, found.link_use, clock, configuration.link)
+    return None if largest is None else largest[1:]
+
+
 def fit(model: Model, configuration: Configuration, name: str) -> Fit:
     """Whether a model can be resident in a device, and what it does there."""
     shapes = model_shapes(model)

@@ -26,6 +26,8 @@ SUMMARIES: dict[str, str] = {
     "compile": "Make a model into an image for a configuration.",
     "export": "Write the Verilog of a preset.",
     "report": "Synthesise, place and route a preset.",
+    "build": "Make the bitstream of a board.",
+    "flash": "Write a bitstream into a board.",
     "selftest": "Exercise a device, compare it with golden, and write a report.",
     "doctor": "What of all that trine needs is there.",
 }

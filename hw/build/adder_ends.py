@@ -8,7 +8,8 @@ and a feed-out there, two LUT4 each, for every adder. Here the dangling COUT is 
 half-cell whose table has P = 0, so that what is at its CIN does not count and can be left open. The adder
 {a, 1} + {b, c} of a carry input has such a half-cell already; others get one in front, for which an odd width has a
 place to spare. And where the number of half-cells is odd after all, two adders of the same length become one chain: the
-second one's first half-cell ignores the carry of the first.
+second one's first half-cell ignores the carry of the first. nextpnr's timing analysis sees a way from the one to the
+other then, so the first must not be fed by the second: that would be a loop, which nextpnr refuses.
 
 Weighed against it: opening CIN of the adder's own first half-cell, which would add whatever is there; and instances of
 CCU2C in the gateware, which would need a model to be simulated.
@@ -29,6 +30,9 @@ _CARRY_IS_A = 0x000A
 _PASS = 0xFFFF
 """P = 1: hands the carry on."""
 
+_REGISTERS = ("TRELLIS_FF", "DP16KD")
+"""Cells at which a way through logic ends."""
+
 
 @dataclass
 class _Half:
@@ -39,8 +43,10 @@ class _Half:
     sum: int | None = None
 
 
-def trim_adder_ends(netlist: Netlist) -> int:
+def trim_adder_ends(netlist: Netlist, apart: str | None = None) -> int:
     """Rewrites the adders of an ECP5 netlist, and returns how many.
+
+    apart: adders whose cells' names begin with it share no cell with others.
 
     An adder of which a carry leaves the chain (a comparison, say) stays as it is. Every flip-flop and every sum bit
     that is read keeps its value.
@@ -50,20 +56,65 @@ def trim_adder_ends(netlist: Netlist) -> int:
     carries = {wired(cell, "COUT") for cell in adders.values()} | {"x"}
     heads = [name for name, cell in adders.items() if wired(cell, "CIN") not in carries]
     chains = [chain for head in heads if (chain := _chain(netlist.cells, readers, head))]
-    odd: dict[int, tuple[list[str], list[_Half]]] = {}  # the last adder of each odd length that has no partner yet
+    ways = _Ways(dict(netlist.cells), readers, chains)
+    # The last adder of each odd length that has no partner yet, of those that are kept apart and of the others.
+    odd: dict[tuple[int, bool], tuple[list[str], list[_Half]]] = {}
     for chain in sorted(chains, key=lambda chain: _natural(chain[0])):
         halves = _started([half for name in chain for half in _halves(netlist.cells[name], readers)],
                           wired(netlist.cells[chain[0]], "CIN"))
-        if len(halves) % 2 and len(halves) in odd:
-            partner, partner_halves = odd.pop(len(halves))
+        if len(halves) % 2 == 0:
+            _replace(netlist, chain, halves)
+            continue
+        kind = len(halves), apart is not None and chain[0].startswith(apart)
+        if kind not in odd:
+            odd[kind] = chain, halves
+            continue
+        partner, partner_halves = odd.pop(kind)
+        if ways.join(partner, chain):
             _replace(netlist, partner + chain, partner_halves + halves)
-        elif len(halves) % 2:
-            odd[len(halves)] = (chain, halves)
+        elif ways.join(chain, partner):
+            _replace(netlist, chain + partner, halves + partner_halves)
         else:
+            _replace(netlist, partner, partner_halves)
             _replace(netlist, chain, halves)
     for chain, halves in odd.values():
         _replace(netlist, chain, halves)
     return len(chains)
+
+
+class _Ways:
+    """Ways through logic, from adder to adder: those of the netlist, and those that joining two of them adds.
+
+    cells, readers: of the netlist as it was. chains: its adders; whatever enters one may leave it at any sum.
+    """
+
+    def __init__(self, cells: Mapping[str, Cell], readers: Mapping[Bit, list[Reader]], chains: list[list[str]]):
+        self._cells, self._readers = cells, readers
+        self._onward = {name: chain for chain in chains for name in chain}
+
+    def join(self, first: list[str], second: list[str]) -> bool:
+        """Adds the way from one adder to another, and says so, unless there is one back."""
+        if self._lead(second, set(first)):
+            return False
+        self._onward |= dict.fromkeys(first, first + second)
+        return True
+
+    def _lead(self, start: list[str], goal: set[str]) -> bool:
+        seen: set[str] = set()
+        left = list(start)
+        while left:
+            name = left.pop()
+            if name in goal:
+                return True
+            if name in seen or self._cells[name]["type"] in _REGISTERS:
+                continue
+            seen.add(name)
+            cell = self._cells[name]
+            left += self._onward.get(name, ())
+            left += [reader.cell for port, bits in cell["connections"].items()
+                     if cell["port_directions"][port] == "output" for bit in bits
+                     for reader in self._readers.get(bit, ()) if isinstance(bit, int) and reader.cell is not None]
+        return False
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

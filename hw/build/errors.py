@@ -21,6 +21,10 @@ class DoesNotFit(BuildError):
     """The design needs more of something than the part may be used for."""
 
 
+class TimingNotMet(BuildError):
+    """No seed reaches the clocks that the board needs; the message gives the nearest one and its slowest paths."""
+
+
 class ToolMissing(BuildError):
     """A tool is not installed; the message says what to install."""
 

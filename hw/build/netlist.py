@@ -27,7 +27,8 @@ class Netlist:
 
     Members
     -------
-    document: what json.loads gave. cells, ports: name -> cell or port, as in the document.
+    document: what json.loads gave. cells, ports: name -> cell or port, as in the document. names: name of a net -> its
+    bits; a bit may have many names.
 
     Raises ValueError if the document has no top module, or more than one.
     """
@@ -39,6 +40,7 @@ class Netlist:
             raise ValueError(f"a netlist must have one top module, not {len(tops)}")
         self.cells: dict[str, Cell] = tops[0]["cells"]
         self.ports: dict[str, dict[str, Any]] = tops[0]["ports"]
+        self.names: dict[str, list[Bit]] = {name: net["bits"] for name, net in tops[0].get("netnames", {}).items()}
         self._next_bit: int | None = None
 
     def readers(self) -> dict[Bit, list[Reader]]:
@@ -64,6 +66,11 @@ class Netlist:
                     for bit in bits:
                         drivers.setdefault(bit, []).append(f"{name}.{port}")
         return [" and ".join(names) for bit, names in drivers.items() if isinstance(bit, int) and len(names) > 1]
+
+    def aliases(self, name: str) -> list[str]:
+        """All names of the net of one bit that has that name; none if there is no such net."""
+        bits = self.names.get(name)
+        return [alias for alias, others in self.names.items() if others == bits] if bits else []
 
     def new_bit(self) -> int:
         """A bit that nothing is connected to yet."""

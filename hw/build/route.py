@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from trine.hw.boards.kept import PREFIX, clock_name
 from trine.hw.build import tools
 from trine.hw.build.critical_path import describe
 from trine.hw.build.errors import ToolFailed
 from trine.hw.build.parts import Part
-from trine.hw.build.synthesise import Synthesis
+from trine.hw.build.synthesise import Synthesis, domain_of
 
 SECONDS = 6 * 3600.0
 """Longest that one seed may take."""
@@ -24,7 +25,19 @@ _RESOURCES = {
 
 TRELLIS_COMB counts logic, carry and distributed RAM alike, and so does LC."""
 
-_OPTIONS = {"ecp5": ("--lpf-allow-unconstrained",), "ice40": ("--pcf-allow-unconstrained",)}
+_PINS = {"ecp5": "lpf", "ice40": "pcf"}
+"""What a file that says where the ports go is called."""
+
+_LAYOUT = {"ecp5": "--textcfg", "ice40": "--asc"}
+"""The option that has the layout written."""
+
+
+@dataclass(frozen=True)
+class Routed:
+    """What nextpnr wrote for one seed: its report, JSON text for `read_routing`, and the layout, which is packed."""
+
+    report: str
+    layout: str
 
 
 @dataclass(frozen=True)
@@ -40,27 +53,36 @@ class Routing:
     critical_path: Mapping[str, str]
 
 
-def route(netlist: str, part: Part, seed: int, required_mhz: Mapping[str, float], log: Path,
-          seconds: float = SECONDS, stop: threading.Event | None = None) -> str:
-    """Places and routes a netlist with one seed; returns nextpnr's report, JSON text for `read_routing`.
+def route(synthesis: Synthesis, part: Part, seed: int, required_mhz: Mapping[str, float], log: Path,
+          pins: str | None = None, seconds: float = SECONDS, stop: threading.Event | None = None) -> Routed:
+    """Places and routes a netlist with one seed.
 
-    Ports go to pins of nextpnr's choice. Timing that is not met is no failure: the report says what was reached.
+    Timing that is not met is no failure: the report says what was reached.
 
-    required_mhz: clock domain -> frequency to aim at. A domain's clock is the port that Amaranth gives it.
+    required_mhz: clock domain -> frequency to aim at. A domain's clock is a net or port of the name that Amaranth gives
+    it. pins: where each port goes, as nextpnr reads it for the family (LPF, PCF); None for pins of nextpnr's choice.
     log: the file that keeps what nextpnr printed, if it fails. stop: ends the run, as a failure, once it is set.
 
     Raises ToolMissing, or ToolFailed, for a design that does not fit, say.
     """
     with tempfile.TemporaryDirectory(prefix="trine-") as name:
         folder = Path(name)
-        (folder / "top.json").write_text(netlist, encoding="utf-8")
-        clocks = [f"create_clock -period {1000 / mhz:.6f} -name {domain} [get_ports {{{_clock(domain)}}}]\n"
+        (folder / "top.json").write_text(synthesis.netlist, encoding="utf-8")
+        source = "ports {" if pins is None else f"nets {{{PREFIX}"
+        clocks = [f"create_clock -period {1000 / mhz:.6f} -name {domain} [get_{source}{clock_name(domain)}}}]\n"
                   for domain, mhz in required_mhz.items()]
         (folder / "top.sdc").write_text("".join(clocks), encoding="utf-8")
-        arguments = [*part.options, *_OPTIONS[part.family], "--json", "top.json", "--sdc", "top.sdc",
-                     "--seed", str(seed), "--timing-allow-fail", "--report", "report.json"]
+        extension = _PINS[part.family]
+        if pins is None:
+            where = [f"--{extension}-allow-unconstrained"]
+        else:
+            (folder / f"pins.{extension}").write_text(pins, encoding="utf-8")
+            where = [f"--{extension}", f"pins.{extension}"]
+        arguments = [*part.options, *where, "--json", "top.json", "--sdc", "top.sdc", "--seed", str(seed),
+                     "--timing-allow-fail", "--report", "report.json", _LAYOUT[part.family], "layout"]
         tools.run(f"nextpnr-{part.family}", arguments, folder, log, seconds, writes="report.json", stop=stop)
-        return (folder / "report.json").read_text(encoding="utf-8")
+        return Routed((folder / "report.json").read_text(encoding="utf-8"),
+                      (folder / "layout").read_text(encoding="utf-8"))
 
 
 def read_routing(report: str, part: Part, synthesis: Synthesis) -> Routing:
@@ -75,22 +97,17 @@ def read_routing(report: str, part: Part, synthesis: Synthesis) -> Routing:
                 for name, key in _RESOURCES[part.family].items()}
         used["ff"] = (utilisation["TRELLIS_FF"]["used"] if part.family == "ecp5" else
                       sum(count for cell, count in synthesis.cells.items() if cell.startswith("SB_DFF")))
-        fmax = {_domain(clock): float(entry["achieved"]) for clock, entry in document["fmax"].items()}
-        paths = {_domain(entry["from"].split()[-1]): describe(entry["path"]) for entry in document["critical_paths"]
-                 if entry["from"] == entry["to"]}
+        fmax = {_domain(clock, synthesis): float(entry["achieved"]) for clock, entry in document["fmax"].items()}
+        paths = {_domain(entry["from"].split()[-1], synthesis): describe(entry["path"])
+                 for entry in document["critical_paths"] if entry["from"] == entry["to"]}
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise ToolFailed(f"nextpnr-{part.family} wrote a report that is not understood: {error!r}") from error
     return Routing(used, fmax, paths)
 
 
-def _clock(domain: str) -> str:
-    """Amaranth's name of a domain's clock."""
-    return "clk" if domain == "sync" else f"{domain}_clk"
-
-
-def _domain(net: str) -> str:
+def _domain(net: str, synthesis: Synthesis) -> str:
     """The domain of a clock net as nextpnr calls it after buffering, "$glbnet$clk$TRELLIS_IO_IN" for one."""
-    name = net.removeprefix("$glbnet$").split("$")[0]
-    if name == "clk":
-        return "sync"
-    return name.removesuffix("_clk")
+    name = net.removeprefix("$glbnet$").removesuffix("_$glb_clk")
+    if name not in synthesis.clocks:
+        name = name.partition("$")[0]
+    return synthesis.clocks.get(name) or domain_of(name) or name

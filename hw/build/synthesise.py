@@ -9,14 +9,16 @@ iCE40's adders need none of it: their carry is not in a cell of its own.
 
 import hashlib
 import json
+import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from amaranth.back import rtlil
 from amaranth.hdl import Elaboratable
 
+from trine.hw.boards.kept import PREFIX
 from trine.hw.build import tools
 from trine.hw.build.adder_ends import trim_adder_ends
 from trine.hw.build.adder_operands import absorb_operands
@@ -29,16 +31,31 @@ from trine.hw.build.prepare import prepare
 SECONDS = 3600.0
 """Longest that yosys may take."""
 
-REVISION = 2
+REVISION = 4
 """Of the script and the passes below: a netlist that was kept from another one is not used again."""
+
+KEEP_HIERARCHY = "attribute \\keep_hierarchy 1\n"
+"""Before a module, in RTLIL: no logic crosses its bounds, until all is mapped."""
+
+APART = "accelerator"
+"""The component of a design that is kept apart from the rest, in its logic and in the cells it takes, so that it can be
+taken out of the netlist again (hw.build.extract)."""
+
+_FLATTEN = "setattr -mod -unset keep_hierarchy *; flatten; opt_clean;"
+
+_CLOCK = re.compile(rf"(?:{PREFIX})?(?:([a-z]\w*)_)?clk")
 
 
 @dataclass(frozen=True)
 class Synthesis:
-    """A netlist ready for nextpnr, as JSON text, and its cells by type."""
+    """A netlist ready for nextpnr, as JSON text, its cells by type, and its clocks: name of a net -> clock domain.
+
+    A clock's net is in `clocks` with all its names, since nextpnr may know it by any of them.
+    """
 
     netlist: str
     cells: Mapping[str, int]
+    clocks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def netlist_hash(self) -> str:
@@ -49,6 +66,12 @@ class Synthesis:
 def to_rtlil(top: Elaboratable) -> str:
     """The component as RTLIL text, its members (and clk and rst of its domains) as the ports of a module `top`."""
     return str(rtlil.convert(top, name="top", emit_src=False))
+
+
+def domain_of(clock: str) -> str | None:
+    """The domain whose clock has that name, as a port or a kept net; None if it is no clock's name."""
+    match = _CLOCK.fullmatch(clock)
+    return None if match is None else match[1] or "sync"
 
 
 def synthesise(design: str, part: Part, log: Path, improve: bool = True, seconds: float = SECONDS) -> Synthesis:
@@ -62,7 +85,8 @@ def synthesise(design: str, part: Part, log: Path, improve: bool = True, seconds
     with tempfile.TemporaryDirectory(prefix="trine-") as name:
         folder = Path(name)
         (folder / "top.il").write_text(prepare(design), encoding="utf-8")
-        command = " ".join([f"synth_{part.family}", *part.synthesis, "-top top", "-json top.json"])
+        command = " ".join([f"synth_{part.family}", *part.synthesis, "-top top"])
+        command += f"; {_FLATTEN} write_json top.json" if KEEP_HIERARCHY in design else " -json top.json"
         tools.run("yosys", ["-p", f"read_rtlil top.il; {command}"], folder, log, seconds, writes="top.json")
         netlist = Netlist(json.loads((folder / "top.json").read_text(encoding="utf-8")))
     if conflicts := netlist.conflicts():
@@ -70,5 +94,8 @@ def synthesise(design: str, part: Part, log: Path, improve: bool = True, seconds
     if improve and part.family == "ecp5":
         register_memory_outputs(netlist)
         absorb_operands(netlist)
-        trim_adder_ends(netlist)
-    return Synthesis(json.dumps(netlist.document, sort_keys=True), netlist.counts())
+        trim_adder_ends(netlist, apart=f"{APART}.")
+    clocks = {alias: domain for name in netlist.names
+              if name.startswith(PREFIX) and (domain := domain_of(name)) is not None
+              for alias in netlist.aliases(name)}
+    return Synthesis(json.dumps(netlist.document, sort_keys=True), netlist.counts(), clocks)

@@ -34,15 +34,22 @@ _TOOLS = {
     "yosys": ("yosys", "yosys"),
     "nextpnr-ecp5": ("nextpnr_ecp5", "nextpnr_ecp5"),
     "nextpnr-ice40": ("nextpnr_ice40", "nextpnr_ice40"),
+    "ecppack": ("nextpnr_ecp5", "ecppack"),
+    "icepack": ("nextpnr_ice40", "icepack"),
 }
+"""Tool -> the module it is in, after "yowasp_", and what it is called there."""
+
+_NO_VERSION = {"icepack": 1}
+"""Exit code of a tool that does not know --version, and prints its usage."""
 
 
 def version(tool: str) -> str:
     """The version of the package a tool is in, which says more than what the tool prints; ToolMissing without it."""
+    package = f"yowasp-{_TOOLS[tool][0].replace('_', '-')}"
     try:
-        return metadata.version(f"yowasp-{tool}")
+        return metadata.version(package)
     except metadata.PackageNotFoundError:
-        raise ToolMissing(f"{tool} is not installed: pip install yowasp-{tool}") from None
+        raise ToolMissing(f"{tool} is not installed: pip install {package}") from None
 
 
 def versions(tools: Iterable[str]) -> dict[str, str]:
@@ -65,9 +72,11 @@ def prepare(tool: str) -> None:
     with contextlib.suppress(Timeout, OSError, subprocess.TimeoutExpired):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{mark}.lock", timeout=FIRST_RUN):
-            if not mark.exists() and not subprocess.run(_command(tool, ["--version"]), stdin=subprocess.DEVNULL,
-                                                        capture_output=True, timeout=FIRST_RUN).returncode:
-                mark.touch()
+            if not mark.exists():
+                done = subprocess.run(_command(tool, ["--version"]), stdin=subprocess.DEVNULL, capture_output=True,
+                                      timeout=FIRST_RUN)
+                if done.returncode == _NO_VERSION.get(tool, 0):
+                    mark.touch()
 
 
 def run(tool: str, arguments: Iterable[str], folder: Path, log: Path, seconds: float, writes: str,

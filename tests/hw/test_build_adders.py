@@ -5,7 +5,7 @@ import functools
 import json
 
 import pytest
-from amaranth.hdl import Cat, Module, Mux, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,7 +16,8 @@ from trine.hw.build.adder_operands import absorb_operands
 from trine.hw.build.errors import ToolFailed
 from trine.hw.build.netlist import Netlist, wired
 from trine.hw.build.parts import find_part
-from trine.hw.build.synthesise import synthesise, to_rtlil
+from trine.hw.build.route import route
+from trine.hw.build.synthesise import Synthesis, synthesise, to_rtlil
 
 PART = find_part("LFE5U-25F-6-CABGA381")
 
@@ -219,6 +220,35 @@ def test_ends(everything):
             assert int(cell["parameters"]["INIT0"], 2) >> 12 == 0, name
         else:
             assert isinstance(wired(cell, "CIN"), int), name
+
+
+class Chained(wiring.Component):
+    """Two adders of the same odd length, one of which feeds the other through logic."""
+
+    a: In(8)
+    b: In(8)
+    c: In(8)
+    q: Out(8)
+    r: Out(8)
+
+    def elaborate(self, platform):
+        m = Module()
+        first, second = Signal(8), Signal(8)
+        m.d.comb += [first.eq(self.a + self.b), second.eq((first ^ (self.c & self.b)) + self.a)]
+        m.d.sync += [self.q.eq(first), self.r.eq(second)]
+        return m
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_joined_adders_make_no_loop(log, order):
+    """nextpnr refuses a netlist in which a chain's upper adder feeds its lower one, in whatever order they come."""
+    plain = synthesise(to_rtlil(Chained()), PART, log, improve=False)
+    joined = Netlist(json.loads(plain.netlist))
+    adders = sorted(name for name, cell in joined.cells.items() if cell["type"] == "CCU2C")[::order]
+    joined.cells.update({f"adder {number}": joined.cells.pop(name) for number, name in enumerate(adders)})
+    trim_adder_ends(joined)
+    assert joined.counts()["CCU2C"] == 9  # two adders of nine half-cells share one
+    assert route(Synthesis(json.dumps(joined.document), joined.counts()), PART, 1, {"sync": 10}, log).layout
 
 
 def test_counts_adders(log):

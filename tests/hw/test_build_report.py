@@ -11,8 +11,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from trine.firmware.configuration import Configuration, ConfigurationError
+from trine.hw.build import design as design_module
 from trine.hw.build import report as report_module
 from trine.hw.build import tools
+from trine.hw.build.design import component_design
 from trine.hw.build.errors import BuildError, DoesNotFit, ToolFailed
 from trine.hw.build.parts import Capacity, find_part
 from trine.hw.build.report import make_report, stale_reports
@@ -39,6 +41,15 @@ class Sum(wiring.Component):
         return m
 
 
+def make(preset, top, configuration, seeds, required_mhz=None, **options):
+    """The report of a component on pins of nobody's choice."""
+    def design():
+        made = component_design(configuration, top(configuration))
+        return dataclasses.replace(made, required_mhz=required_mhz or made.required_mhz)
+
+    return make_report(preset, design, configuration, seeds, **options)
+
+
 def tokens(configuration, clock_mhz):
     return {"model": clock_mhz * configuration.lanes}, {"model": clock_mhz}
 
@@ -55,7 +66,7 @@ def lines():
 
 @pytest.fixture(scope="module")
 def report(folder, lines):
-    return make_report("tiny", Sum, CONFIGURATION, [5, 1], jobs=2, tokens=tokens, folder=folder, progress=lines.append)
+    return make("tiny", Sum, CONFIGURATION, [5, 1], jobs=2, tokens=tokens, folder=folder, progress=lines.append)
 
 
 def test_report(report):
@@ -90,7 +101,7 @@ def test_tokens_are_for_the_clock_of_the_board(report):
 def test_tokens_are_for_the_slowest_seed(report, folder):
     """A clock that no seed reaches is not what figures are computed with."""
     fast = dataclasses.replace(CONFIGURATION, clock_mhz=5000)
-    result = make_report("fast", Sum, fast, [1], tokens=tokens, folder=folder)
+    result = make("fast", Sum, fast, [1], tokens=tokens, folder=folder)
     assert result["offload_tokens_per_s"] == {"model": result["seeds"][0]["fmax_mhz"]["sync"]}
 
 
@@ -110,7 +121,7 @@ def test_checked_before_it_is_routed(report, folder, monkeypatch):
         seen.append(synthesis.cells["TRELLIS_FF"])
         return "fine"
 
-    make_report("tiny", Sum, CONFIGURATION, [1], check=accept, folder=folder, progress=steps.append)
+    make("tiny", Sum, CONFIGURATION, [1], check=accept, folder=folder, progress=steps.append)
     assert seen == [24]
     assert steps[1] == "fine"
 
@@ -118,7 +129,7 @@ def test_checked_before_it_is_routed(report, folder, monkeypatch):
         raise ToolFailed("not this one")
 
     with pytest.raises(ToolFailed, match=r"^not this one$"):
-        make_report("tiny", Sum, CONFIGURATION, [9], check=refuse, folder=folder)
+        make("tiny", Sum, CONFIGURATION, [9], check=refuse, folder=folder)
 
 
 def test_written(report, tmp_path):
@@ -136,7 +147,7 @@ def test_goes_on(report, folder, monkeypatch):
         original(tool, arguments, *rest, **others)
 
     monkeypatch.setattr(tools, "run", run)
-    again = make_report("other", Sum, CONFIGURATION, [1, 2, 5], folder=folder)
+    again = make("other", Sum, CONFIGURATION, [1, 2, 5], folder=folder)
     assert done == [("nextpnr-ecp5", "2")]
     assert again["seeds"][0] == report["seeds"][1]
     assert again["seeds"][2] == report["seeds"][0]
@@ -149,7 +160,7 @@ def test_other_routes_are_not_mistaken(report, folder, monkeypatch, change):
         raise ToolFailed("asked for")
     monkeypatch.setattr(tools, "run", run)
     with pytest.raises(ToolFailed, match=r"^asked for$"):
-        make_report("tiny", Sum, dataclasses.replace(CONFIGURATION, **change), [1], folder=folder)
+        make("tiny", Sum, dataclasses.replace(CONFIGURATION, **change), [1], folder=folder)
 
 
 def test_other_tool_is_not_mistaken(report, folder, monkeypatch):
@@ -161,7 +172,7 @@ def test_other_tool_is_not_mistaken(report, folder, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(tools, "versions", lambda names, tool=tool: versions(names) | {tool: "9"})
             with pytest.raises(ToolFailed, match=rf"^{tool} asked for$"):
-                make_report("tiny", Sum, CONFIGURATION, [1], folder=folder)
+                make("tiny", Sum, CONFIGURATION, [1], folder=folder)
 
 
 def test_failing_seed_ends_the_others(report, folder, monkeypatch):
@@ -173,41 +184,41 @@ def test_failing_seed_ends_the_others(report, folder, monkeypatch):
     monkeypatch.setattr(tools, "run", run)
     start = time.monotonic()
     with pytest.raises(ToolFailed, match=r"^seed 8 failed$"):
-        make_report("tiny", Sum, CONFIGURATION, [7, 8, 9], jobs=2, folder=folder)
+        make("tiny", Sum, CONFIGURATION, [7, 8, 9], jobs=2, folder=folder)
     assert time.monotonic() - start < 30
 
 
 def test_bare_figures_are_for_bare_arrays_only(report, folder):
     whole = dataclasses.replace(CONFIGURATION, bare=False)
-    assert set(report) - set(make_report("tiny", Sum, whole, [1], folder=folder)) == {"engine_lut", "lut_per_trit"}
+    assert set(report) - set(make("tiny", Sum, whole, [1], folder=folder)) == {"engine_lut", "lut_per_trit"}
 
 
 def test_does_not_fit(report, folder, monkeypatch):
     part = dataclasses.replace(find_part(CONFIGURATION.part), capacity=Capacity(17, 1, 0, 0))
     monkeypatch.setattr(report_module, "find_part", lambda name: part)
     with pytest.raises(DoesNotFit, match=r"^tiny needs 20 lut4, 3 more than the 17 of LFE5U-25F-6-CABGA381$"):
-        make_report("tiny", Sum, CONFIGURATION, [1], folder=folder)
+        make("tiny", Sum, CONFIGURATION, [1], folder=folder)
 
 
 def test_required_domain_without_logic(report, folder):
     with pytest.raises(BuildError, match=r"^tiny: domain 'usb' is required to reach 60 MHz, but the design has"):
-        make_report("tiny", Sum, CONFIGURATION, [1], required_mhz={"sync": 80, "usb": 60}, folder=folder)
+        make("tiny", Sum, CONFIGURATION, [1], required_mhz={"sync": 80, "usb": 60}, folder=folder)
 
 
 @pytest.mark.parametrize("seeds", [[], [1, 1], [0], [2, -1]])
 def test_wrong_seeds(folder, seeds):
     with pytest.raises(ValueError, match=r"^seeds must be one or more different numbers from 1, not "):
-        make_report("tiny", Sum, CONFIGURATION, seeds, folder=folder)
+        make("tiny", Sum, CONFIGURATION, seeds, folder=folder)
 
 
 def test_wrong_jobs(folder):
     with pytest.raises(ValueError, match=r"^jobs must be at least 1, not 0$"):
-        make_report("tiny", Sum, CONFIGURATION, [1], jobs=0, folder=folder)
+        make("tiny", Sum, CONFIGURATION, [1], jobs=0, folder=folder)
 
 
 def test_wrong_part(folder):
     with pytest.raises(ValueError, match=r"^part must be like "):
-        make_report("tiny", Sum, dataclasses.replace(CONFIGURATION, part="XC7A35T"), [1], folder=folder)
+        make("tiny", Sum, dataclasses.replace(CONFIGURATION, part="XC7A35T"), [1], folder=folder)
 
 
 def find(name):
@@ -230,7 +241,7 @@ def test_stale_configuration(report, tmp_path):
 
 def test_stale_source(report, tmp_path, monkeypatch):
     write_report(report, tmp_path)
-    monkeypatch.setattr(report_module, "source_hash", lambda top, text: source_hash(top, text + "other"))
+    monkeypatch.setattr(design_module, "source_hash", lambda top, text: source_hash(top, text + "other"))
     assert [stale.path.name for stale in stale_reports(tmp_path, find)] == ["tiny.json"]
 
 

@@ -59,7 +59,7 @@ def synthesised(part, log):
 
 @functools.cache
 def routed(part, log):
-    return route(synthesised(part, log).netlist, part, 3, {"sync": 90, "slow": 20}, log)
+    return route(synthesised(part, log), part, 3, {"sync": 90, "slow": 20}, log).report
 
 
 @pytest.fixture(scope="module")
@@ -107,12 +107,12 @@ def test_again(log, part):
     synthesis = synthesised(part, log)
     again = synthesise(to_rtlil(Tree()), part, log)
     assert again.netlist_hash == synthesis.netlist_hash
-    assert route(again.netlist, part, 3, {"sync": 90, "slow": 20}, log) == routed(part, log)
+    assert route(again, part, 3, {"sync": 90, "slow": 20}, log).report == routed(part, log)
 
 
 def test_improvement_can_be_left_out(log):
     plain = synthesise(to_rtlil(Tree()), ECP5, log, improve=False)
-    routing = read_routing(route(plain.netlist, ECP5, 3, {"sync": 90}, log), ECP5, plain)
+    routing = read_routing(route(plain, ECP5, 3, {"sync": 90}, log).report, ECP5, plain)
     assert routing.used["lut4"] > read_routing(routed(ECP5, log), ECP5, synthesised(ECP5, log)).used["lut4"] + 20
 
 
@@ -135,13 +135,13 @@ def test_refused_by_nextpnr(log, tmp_path):
 
     synthesis = synthesise(to_rtlil(Wide()), ICE40, log)
     with pytest.raises(ToolFailed, match=r"^nextpnr-ice40 ended with code \d+: ERROR: Unable to find a placement"):
-        route(synthesis.netlist, ICE40, 1, {"sync": 10}, tmp_path / "nextpnr.log")
+        route(synthesis, ICE40, 1, {"sync": 10}, tmp_path / "nextpnr.log")
     assert (tmp_path / "nextpnr.log").stat().st_size
 
 
 def test_package_that_does_not_exist(log, tmp_path):
     with pytest.raises(ToolFailed, match=r"^nextpnr-ecp5 ended with code"):
-        route(synthesised(ECP5, log).netlist, find_part("LFE5U-25F-6-CABGA999"), 1, {"sync": 10}, tmp_path / "log")
+        route(synthesised(ECP5, log), find_part("LFE5U-25F-6-CABGA999"), 1, {"sync": 10}, tmp_path / "log")
 
 
 @pytest.mark.parametrize("text", [
