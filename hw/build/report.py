@@ -23,7 +23,7 @@ from trine.hw.build.errors import BuildError, DoesNotFit, ReportError
 from trine.hw.build.parts import Part, find_part
 from trine.hw.build.report_format import COUNTS, EVIDENCE, read_report, validate, worst_mhz
 from trine.hw.build.route import Routing, read_routing, route
-from trine.hw.build.source import configuration_text, source_hash
+from trine.hw.build.source import configuration_text, source_hash, top_module
 from trine.hw.build.store import Store, default_folder
 
 TopFactory = Callable[[Configuration], Elaboratable]
@@ -61,7 +61,7 @@ def make_report(preset: str, top_factory: TopFactory, configuration: Configurati
         raise ValueError(f"jobs must be at least 1, not {jobs!r}")
     required = dict(required_mhz or {"sync": configuration.clock_mhz})
     part = find_part(configuration.part)
-    current = source_hash(configuration_text(configuration))
+    current = source_hash(top_module(configuration), configuration_text(configuration))
     router = f"nextpnr-{part.family}"
     versions = tools.versions(("yosys", router))
     build = _Build(preset, part, versions, Store(folder or default_folder()))
@@ -125,7 +125,8 @@ def stale_reports(directory: Path, find: Callable[[str], Configuration] = find_p
     for path in sorted(directory.glob("*.json")):
         try:
             report = read_report(path)
-            if report["source_hash"] != source_hash(configuration_text(find(report["preset"]))):
+            configuration = find(report["preset"])
+            if report["source_hash"] != source_hash(top_module(configuration), configuration_text(configuration)):
                 stale.append(Stale(path, "made from another source or configuration"))
         except ReportError as error:
             stale.append(Stale(path, str(error).removeprefix(f"{path}: ")))

@@ -17,7 +17,7 @@ from trine.hw.build.errors import BuildError, DoesNotFit, ToolFailed
 from trine.hw.build.parts import Capacity, find_part
 from trine.hw.build.report import make_report, stale_reports
 from trine.hw.build.report_format import read_report, write_report
-from trine.hw.build.source import configuration_text, source_hash
+from trine.hw.build.source import configuration_text, source_hash, top_module
 
 CONFIGURATION = Configuration("tiny", "LFE5U-25F-6-CABGA381", clock_mhz=80, lanes=2, depth=2, packing="trit2",
                               weight_words=16, activation_chunks=16, result_beats=16, result_width=1, bare=True)
@@ -61,7 +61,7 @@ def report(folder, lines):
 def test_report(report):
     assert report["preset"] == "tiny"
     assert report["part"] == "LFE5U-25F-6-CABGA381"
-    assert report["source_hash"] == source_hash(configuration_text(CONFIGURATION))
+    assert report["source_hash"] == source_hash(top_module(CONFIGURATION), configuration_text(CONFIGURATION))
     assert set(report["tools"]) == {"amaranth", "yosys", "nextpnr-ecp5"}
     assert report["tools"]["yosys"] == tools.version("yosys")
     # 16 bits of adder behind a half-cell, in pairs, and the two constants
@@ -230,7 +230,7 @@ def test_stale_configuration(report, tmp_path):
 
 def test_stale_source(report, tmp_path, monkeypatch):
     write_report(report, tmp_path)
-    monkeypatch.setattr(report_module, "source_hash", lambda text: source_hash(text + "other"))
+    monkeypatch.setattr(report_module, "source_hash", lambda top, text: source_hash(top, text + "other"))
     assert [stale.path.name for stale in stale_reports(tmp_path, find)] == ["tiny.json"]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import trine.hw
 from trine.firmware.presets import PRESETS
-from trine.hw.build.source import SHARED, configuration_text, source_hash
+from trine.hw.build.source import _code, configuration_text, modules, source_hash, top_module
 
 PACKAGE = Path(trine.hw.__file__).parents[1]
 
@@ -34,58 +34,86 @@ class Lane:
 '''
 
 
+TOP = "hw.lane"
+MADE_FROM = ("hw/lane.py", "hw/array/tree.py", "hw/array/half.py", "firmware/configuration.py", "golden/packing.py")
+OTHERS = ("hw/usb.py", "hw/build/report.py", "golden/transformer.py", "firmware/presets.py", "__init__.py",
+          "hw/__init__.py")
+
+
 @pytest.fixture
 def package(tmp_path):
-    for name in (*SHARED, "hw/lane.py", "hw/build/report.py", "golden/transformer.py"):
+    """hw.lane and, in each way in which one module can import another, what it is made from."""
+    imports = {
+        "hw/lane.py": "import trine.hw.array.tree\n",
+        "hw/array/tree.py": "from trine.hw.array import half, no_module\n",
+        "hw/array/half.py": "from trine.firmware.configuration import Configuration\nimport hw.usb, trine.absent\n",
+        "firmware/configuration.py": "from trine.golden.packing import (\n    Packing,\n)\n\n"
+                                     "def find():\n    from trine.firmware.presets import PRESETS\n",
+        "golden/packing.py": "import trine.hw.lane as itself\n",
+    }
+    for name in (*MADE_FROM, *OTHERS):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(CODE)
+        (tmp_path / name).write_text(CODE + imports.get(name, ""))
     return tmp_path
+
+
+def test_modules(package):
+    assert modules(TOP, package) == {package / name for name in MADE_FROM}
+    assert modules("golden.transformer", package) == {package / "golden/transformer.py"}
 
 
 def test_independent_of_the_folder(package, tmp_path):
     other = tmp_path / "elsewhere"
     for folder in ("hw", "golden", "firmware"):
         shutil.copytree(package / folder, other / folder)
-    assert source_hash("{}", other) == source_hash("{}", package)
-    assert re.fullmatch("[0-9a-f]{64}", source_hash("{}", package))
+    assert source_hash(TOP, "{}", other) == source_hash(TOP, "{}", package)
+    assert re.fullmatch("[0-9a-f]{64}", source_hash(TOP, "{}", package))
 
 
-@pytest.mark.parametrize("name", ["hw/lane.py", *SHARED])
+@pytest.mark.parametrize("name", MADE_FROM)
 def test_code_counts(package, name):
-    before = source_hash("{}", package)
-    (package / name).write_text(CODE.replace("WIDTH = 8", "WIDTH = 9"))
-    assert source_hash("{}", package) != before
+    before = source_hash(TOP, "{}", package)
+    (package / name).write_text((package / name).read_text().replace("WIDTH = 8", "WIDTH = 9"))
+    assert source_hash(TOP, "{}", package) != before
 
 
 def test_file_names_count(package):
-    before = source_hash("{}", package)
-    (package / "hw/lane.py").rename(package / "hw/line.py")
-    assert source_hash("{}", package) != before
+    before = source_hash(TOP, "{}", package)
+    (package / "hw/array/half.py").rename(package / "hw/array/part.py")
+    tree = package / "hw/array/tree.py"
+    tree.write_text(tree.read_text().replace("half", "part"))
+    changed = source_hash(TOP, "{}", package)
+    (package / "hw/array/part.py").rename(package / "hw/array/half.py")
+    assert len({before, changed, source_hash(TOP, "{}", package)}) == 3
 
 
-def test_new_file_counts(package):
-    before = source_hash("{}", package)
-    (package / "hw/array").mkdir()
-    (package / "hw/array/new.py").write_text("")
-    assert source_hash("{}", package) != before
+def test_new_import_counts(package):
+    before = source_hash(TOP, "{}", package)
+    (package / "hw/array/no_module.py").write_text("")
+    assert source_hash(TOP, "{}", package) != before
 
 
 def test_text_and_file_are_told_apart(package):
     (package / "hw/lane.py").write_text("x = 1")
-    one = source_hash("\ny = 2", package)
+    one = source_hash(TOP, "\ny = 2", package)
     (package / "hw/lane.py").write_text("x = 1\ny = 2")
-    assert source_hash("", package) != one
+    assert source_hash(TOP, "", package) != one
 
 
 def test_configuration_counts(package):
-    assert source_hash("{}", package) != source_hash("{} ", package)
+    assert source_hash(TOP, "{}", package) != source_hash(TOP, "{} ", package)
 
 
-@pytest.mark.parametrize("name", ["hw/build/report.py", "golden/transformer.py"])
+@pytest.mark.parametrize("name", OTHERS)
 def test_other_files_do_not_count(package, name):
-    before = source_hash("{}", package)
+    before = source_hash(TOP, "{}", package)
     (package / name).write_text("changed = True\n")
-    assert source_hash("{}", package) == before
+    assert source_hash(TOP, "{}", package) == before
+
+
+def test_no_such_module(package):
+    with pytest.raises(ValueError, match=r"has no module 'hw\.line'$"):
+        source_hash("hw.line", "{}", package)
 
 
 @pytest.mark.parametrize(("old", "new"), [
@@ -98,10 +126,12 @@ def test_other_files_do_not_count(package, name):
     ("WIDTH = 8", "WIDTH = 8   "),
 ])
 def test_words_do_not_count(package, old, new):
-    before = source_hash("{}", package)
-    (package / "hw/lane.py").write_text(CODE.replace(old, new))
-    assert (package / "hw/lane.py").read_text() != CODE
-    assert source_hash("{}", package) == before
+    before = source_hash(TOP, "{}", package)
+    lane = package / "hw/lane.py"
+    code = lane.read_text()
+    lane.write_text(code.replace(old, new))
+    assert lane.read_text() != code
+    assert source_hash(TOP, "{}", package) == before
 
 
 @pytest.mark.parametrize(("one", "other"), [
@@ -112,20 +142,36 @@ def test_words_do_not_count(package, old, new):
 ])
 def test_strings_and_indentation_count(package, one, other):
     (package / "hw/lane.py").write_text(one)
-    before = source_hash("{}", package)
+    before = source_hash(TOP, "{}", package)
     (package / "hw/lane.py").write_text(other)
-    assert source_hash("{}", package) != before
+    assert source_hash(TOP, "{}", package) != before
 
 
-def test_everything_that_hw_imports_counts():
-    """No module of ours that the gateware imports is left out."""
+def test_gateware_imports_outside_of_functions():
+    """Where `modules` looks; what else hw/ loads would not count."""
     for path in (PACKAGE / "hw").rglob("*.py"):
         if "build" in path.relative_to(PACKAGE).parts:
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("trine."):
-                name = node.module.removeprefix("trine.").replace(".", "/") + ".py"
-                assert name.startswith("hw/") or name in SHARED, f"{path} imports {node.module}"
+        tree = ast.parse(path.read_text())
+        inner = {node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)} - set(tree.body)
+        assert not inner, f"{path} imports something in its line {min(node.lineno for node in inner)}"
+
+
+def test_folders_hold_no_code():
+    """The __init__.py, which do not count."""
+    for folder in ("hw", "golden", "firmware"):
+        for path in (PACKAGE / folder).rglob("__init__.py"):
+            assert _code(path.read_text()) == "", path
+
+
+def test_top_module():
+    bare, whole = PRESETS["array_25f_384"], PRESETS["ulx3s_25f"]
+    names = {preset: {path.relative_to(PACKAGE).as_posix() for path in modules(top_module(preset))}
+             for preset in (bare, whole)}
+    assert {"hw/bare_array.py", "hw/array/table_array.py", "golden/packing.py"} <= names[bare]
+    assert {"hw/accelerator.py", "hw/link/receiver.py", "firmware/link.py"} <= names[whole]
+    assert not [name for name in names[bare] if "link" in name or "accelerator" in name]
+    assert not [name for name in names[bare] | names[whole] if "usb" in name or "hw/build" in name]
 
 
 def test_configuration_text():
