@@ -6,7 +6,7 @@ packet and the next; and that the two directions are in different threads, the r
 in one of its own (writer.py). Without that, a device whose answers nobody fetches would take no more requests, and a
 large exchange would stand still. Alternatives: several reads in several threads would not be queued in an order that
 anybody knows; libusb's asynchronous transfers are not PyUSB's, and a backend of one's own (the twin's) has none. A
-small request is written by the caller itself, which spares the change of threads, most of what the host adds to a round
+small request is written by the caller itself, which spares the change of threads, half of what the host adds to a round
 trip.
 
 Reads ask for a whole number of packets, so that no packet can be too long for what is left. They end with the packet

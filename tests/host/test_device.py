@@ -240,3 +240,12 @@ def test_close(device, transport):
         pass
     assert transport.gone
     device.close()
+
+
+def test_requests_of_ones_own(loaded):
+    """What they did to the image nobody knows."""
+    assert loaded.request([(Request.ECHO, b"a"), (Request.ECHO, b"b")]) == [b"a", b"b"]
+    with pytest.raises(UsageError, match=r"no image is loaded"):
+        _ = loaded.image
+    with pytest.raises(DeviceError, match=r"the device refuses READ: BAD_LENGTH"):
+        loaded.request([(Request.READ, b"")])

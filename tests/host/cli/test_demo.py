@@ -54,7 +54,7 @@ def test_mismatch(trine, monkeypatch):
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (("--device", "golden:ulx3s_25f"), "austen-small needs 1758 weight words, ulx3s_25f has 512: 1246 too many"),
-    (("--device", "usb"), "device 'usb' is not available yet"),
+    (("--device", "serial"), "a serial device needs its port"),
     (("--device", "golden", "--model", "digits-ternary"), "digits-ternary is no language model"),
     (("--device", "golden", "--model", "gpt"), "no model 'gpt'"),
     (("--device", "golden", "--prompt", ""), "the prompt must have at least one token"),
