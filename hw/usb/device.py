@@ -1,4 +1,4 @@
-"""The device on the bus: LUNA's core, the requests that describe it, and the bytes' way in and out."""
+"""The device on the bus: LUNA's core, endpoint 0, and the bytes' way in and out."""
 
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from luna.gateware.usb.usb2.device import USBDevice
 
 from trine.firmware.usb import ENDPOINT_IN, ENDPOINT_OUT, FULL_SPEED_PACKET, HIGH_SPEED_PACKET
-from trine.hw.usb.control_requests import ControlRequests
+from trine.hw.usb.control_endpoint import ControlEndpoint
 from trine.hw.usb.in_endpoint import InEndpoint
 from trine.hw.usb.out_endpoint import OutEndpoint
 
@@ -46,7 +46,7 @@ class UsbDevice(wiring.Component):
             raise ValueError(f"packet_bytes must be {FULL_SPEED_PACKET} on pins without a transceiver, not "
                              f"{packet_bytes!r}")
         self._bus, self._packet_bytes = bus, packet_bytes
-        self._requests = ControlRequests(self._high_speed, serial)
+        self._control = ControlEndpoint(self._high_speed, serial)
         super().__init__()
 
     def elaborate(self, platform):
@@ -54,20 +54,18 @@ class UsbDevice(wiring.Component):
         device = USBDevice(bus=self._bus)
         if self._high_speed:  # LUNA takes a UTMI interface for one of full speed
             device.always_fs, device.data_clock = False, HIGH_SPEED_CLOCK
-        requests = self._requests
-        device.add_control_endpoint().add_request_handler(requests)
+        control = self._control
         incoming = InEndpoint(ENDPOINT_IN & 0x0F, self._packet_bytes)
         outgoing = OutEndpoint(ENDPOINT_OUT, self._packet_bytes)
-        device.add_endpoint(incoming)
-        device.add_endpoint(outgoing)
+        for endpoint in (control, incoming, outgoing):
+            device.add_endpoint(endpoint)
         m.submodules.device = device
         connect(m, flipped(self.i), incoming.i)
         connect(m, outgoing.o, flipped(self.o))
         m.d.comb += [
             device.connect.eq(1), device.full_speed_only.eq(not self._high_speed),
-            requests.speed.eq(device.speed), requests.reset.eq(device.reset_detected),
-            incoming.configured.eq(requests.configured), outgoing.configured.eq(requests.configured),
-            incoming.halted.eq(requests.halted_in), incoming.restart.eq(requests.restart_in),
-            outgoing.halted.eq(requests.halted_out), outgoing.restart.eq(requests.restart_out),
+            incoming.configured.eq(control.configured), outgoing.configured.eq(control.configured),
+            incoming.halted.eq(control.halted_in), incoming.restart.eq(control.restart_in),
+            outgoing.halted.eq(control.halted_out), outgoing.restart.eq(control.restart_out),
         ]
         return m

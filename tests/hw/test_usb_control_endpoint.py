@@ -1,4 +1,4 @@
-"""hw.usb.control_requests, as a host meets them on the bus."""
+"""hw.usb.control_endpoint, as a host meets them on the bus."""
 
 import struct
 
@@ -7,7 +7,7 @@ import pytest
 from tests.hw.usb_bench import UsbBench
 from tests.hw.usb_descriptors import parse_configuration, parse_device, parse_string
 from tests.hw.usb_host import Pid, Silent, Stalled
-from trine.hw.usb.control_requests import ControlRequests
+from trine.hw.usb.control_endpoint import ControlEndpoint
 from trine.hw.usb.descriptors import MICROSOFT_REQUEST, descriptors, microsoft_compatible_id
 
 SERIAL = "0123456789"
@@ -20,7 +20,7 @@ def bench():
 
 def test_init_wrong_serial():
     with pytest.raises(ValueError, match=r"^serial must be 1 to 30 printable ASCII characters, not 'x{31}'$"):
-        ControlRequests(False, 31 * "x")
+        ControlEndpoint(False, 31 * "x")
 
 
 def test_descriptors(bench):
@@ -158,11 +158,12 @@ def test_lost_acknowledgements(bench):
     bench.run(test)
 
 
-def test_short_setup(bench):
-    """A SETUP packet has eight bytes; another one gets no answer."""
+def test_wrong_setup(bench):
+    """A SETUP packet has eight bytes; any other gets no answer."""
     async def test(host):
-        with pytest.raises(Silent):
-            await host.out(0, struct.pack("<BBHH", 0, 9, 0, 0), 0, Pid.SETUP)
+        for packet in (struct.pack("<BBHH", 0, 9, 0, 0), struct.pack("<BBHHHB", 0, 9, 0, 0, 0, 0)):
+            with pytest.raises(Silent):
+                await host.out(0, packet, 0, Pid.SETUP)
         assert await host.control_in(0x80, 8, 0, 0, 1) == b"\1"
 
     bench.run(test)
