@@ -3,10 +3,13 @@
 from amaranth.lib.crc import Processor
 from amaranth.lib.crc.catalog import CRC16_IBM_3740, CRC32_ISO_HDLC
 
+HEADER_CRC_BYTES = 2
+"""At the end of a header."""
+
 
 def header_crc() -> Processor:
-    """CRC-16 over a header's first six bytes at once: `data` holds the first byte in its highest bits."""
-    return CRC16_IBM_3740(data_width=48).create()
+    """CRC-16 over a header's first six bytes, a byte a cycle."""
+    return CRC16_IBM_3740(data_width=8).create()
 
 
 def frame_crc() -> Processor:

@@ -94,7 +94,9 @@ class Controller(wiring.Component):
         arguments = Signal(96)  # the payload's first bytes, lowest first
         region, address, count = arguments[0:8], arguments[32:64], arguments[64:96]
         taken = Signal(16)  # bytes of the payload that were consumed
-        room = Signal(32)  # beats of the result buffer from `address` on
+        room = Signal(range(configuration.result_beats + 1))  # beats of the result buffer from `address` on
+        most = MAXIMUM_READ_BYTES // configuration.beat_bytes
+        beyond_buffer, too_many = _exceeds(address, configuration.result_beats), _exceeds(count, most)
         error = Signal(Error)
         beyond = Signal()
         opcode, length = self.request.opcode, self.request.length
@@ -133,16 +135,16 @@ class Controller(wiring.Component):
             with m.State("ARGUMENTS"):
                 m.d.comb += self.payload.ready.eq(1)
                 with m.If(self.payload.valid):
-                    m.d.sync += [arguments.word_select(taken, 8).eq(self.payload.payload), taken.eq(taken + 1)]
+                    m.d.sync += [arguments.word_select(taken[:4], 8).eq(self.payload.payload), taken.eq(taken + 1)]
                     with m.Switch(opcode):
                         for request, size in ARGUMENT_BYTES.items():
                             with m.Case(request), m.If(taken == size - 1):
                                 m.next = "CHECK"
             with m.State("CHECK"):
-                m.d.sync += room.eq(configuration.result_beats - address)
+                m.d.sync += room.eq(configuration.result_beats - address[: len(room)])
                 m.next = "EXECUTE"
             with m.State("EXECUTE"):
-                outside = (address > configuration.result_beats) | (count > room)
+                outside = beyond_buffer | (count[: most.bit_length()] > room)
                 with m.Switch(opcode):
                     with m.Case(Request.HELLO):
                         respond(4)
@@ -164,7 +166,7 @@ class Controller(wiring.Component):
                                 m.d.sync += image_id.eq(0)
                             m.next = "WRITE"
                     with m.Case(Request.READ):
-                        with m.If((count == 0) | (count > MAXIMUM_READ_BYTES // configuration.beat_bytes)):
+                        with m.If((count == 0) | too_many):
                             fail(Error.BAD_LENGTH)
                         with m.Elif(region != Region.RESULTS):
                             fail(Error.BAD_REGION)
@@ -175,7 +177,7 @@ class Controller(wiring.Component):
                     with m.Case(Request.RUN):
                         with m.If(image_id == 0):
                             fail(Error.NOT_COMMITTED)
-                        with m.Elif(arguments[:32] >= configuration.program_words):
+                        with m.Elif(_exceeds(arguments[:32], configuration.program_words - 1)):
                             fail(Error.BAD_ADDRESS)
                         with m.Else():
                             m.next = "RUN"
@@ -290,3 +292,9 @@ def _length_wrong(request: Request, length):
     if request is Request.WRITE:
         return length <= ARGUMENT_BYTES[request]
     return length != ARGUMENT_BYTES.get(request, 0)
+
+
+def _exceeds(value, limit):
+    """Whether a value is greater than a constant, without a carry chain over all of its bits."""
+    width = limit.bit_length()
+    return value[width:].any() | (value[:width] > limit)

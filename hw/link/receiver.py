@@ -9,7 +9,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from trine.firmware.link import CRC_BYTES, HEADER_BYTES, MAGIC, Error
-from trine.hw.link.checks import frame_crc, header_crc
+from trine.hw.link.checks import HEADER_CRC_BYTES, frame_crc, header_crc
 
 
 class Header(data.Struct):
@@ -24,7 +24,8 @@ class Header(data.Struct):
 class Receiver(wiring.Component):
     """Receives one frame, checks it, offers it with its payload, and waits until it is released.
 
-    Throughput: a byte a cycle, with a pause of 10 cycles behind the header; a byte every three cycles while searching.
+    Throughput: a byte a cycle, with a pause of 9 cycles behind the header; a byte every three cycles while searching,
+    every ten where the two in front are the magic.
     Latency: `valid` two cycles after a frame's last byte, its payload's first byte two cycles later.
     Every frame ends in one request: with error 0, or NO_SYNC, OVERSIZED, BAD_CRC or TIMEOUT (firmware.link).
 
@@ -64,7 +65,8 @@ class Receiver(wiring.Component):
         left = Signal(17)  # bytes of payload, or of payload and CRC, that are still to come
         lost = Signal()
         position = Signal(range(self._maximum_payload + 1))
-        is_header = (Cat(window[0], window[1]) == MAGIC) & (Cat(window[6], window[7]) == check.crc)
+        is_magic = Cat(window[0], window[1]) == MAGIC
+        is_header = is_magic & (Cat(window[6], window[7]) == check.crc)
         accepted = self.i.valid & self.i.ready
 
         silence = Signal(range(self._timeout_cycles + 1))
@@ -80,7 +82,7 @@ class Receiver(wiring.Component):
             m.next = "OFFER"
 
         m.d.comb += [
-            check.data.eq(Cat(*reversed([window[index] for index in range(6)]))), check.valid.eq(1), check.start.eq(1),
+            check.data.eq(window[0]), check.start.eq(left == HEADER_BYTES - 1),
             write.addr.eq(position), write.data.eq(self.i.payload),
         ]
         with m.FSM() as fsm:
@@ -91,37 +93,39 @@ class Receiver(wiring.Component):
                     with m.If(count != HEADER_BYTES):
                         m.d.sync += count.eq(count + 1)
                     with m.If(count >= HEADER_BYTES - 1):
+                        m.d.sync += left.eq(HEADER_BYTES - 1)
                         m.next = "HASH"
                 with m.Elif(timeout):
                     m.d.sync += [self.request.eq(0), count.eq(0)]
                     fail(Error.TIMEOUT)
-            with m.State("HASH"):  # the header's CRC is being computed
+            with m.State("HASH"):  # the window's bytes go through both CRCs, and round it
                 m.d.comb += self.active.eq(1)
-                m.next = "CHECK"
+                with m.If((left == HEADER_BYTES - 1) & ~is_magic):
+                    m.next = "CHECK"
+                with m.Else():
+                    m.d.comb += [
+                        check.valid.eq(left >= HEADER_CRC_BYTES),
+                        crc.valid.eq(1), crc.data.eq(window[0]), crc.start.eq(left == HEADER_BYTES - 1),
+                    ]
+                    m.d.sync += [window.eq(window.as_value().rotate_right(8)), left.eq(left - 1)]
+                    with m.If(left == 0):
+                        m.next = "CHECK"
             with m.State("CHECK"):
                 m.d.comb += self.active.eq(1)
-                m.d.sync += [self.request.eq(0), left.eq(HEADER_BYTES - 1), position.eq(0)]
+                m.d.sync += [self.request.eq(0), position.eq(0)]
                 with m.If(is_header):
+                    length = Cat(window[4], window[5])
                     m.d.sync += [
-                        lost.eq(0), count.eq(0),
+                        lost.eq(0), count.eq(0), left.eq(length + CRC_BYTES),
                         self.request.opcode.eq(window[2]), self.request.sequence.eq(window[3]),
-                        self.request.length.eq(Cat(window[4], window[5])),
+                        self.request.length.eq(length),
                     ]
-                    m.next = "REPLAY"
+                    m.next = "BODY"
                 with m.Elif(lost):
                     m.next = "SEARCH"
                 with m.Else():
                     m.d.sync += lost.eq(1)
                     fail(Error.NO_SYNC)
-            with m.State("REPLAY"):  # the header's bytes go through the frame's CRC
-                m.d.comb += [
-                    self.active.eq(1),
-                    crc.valid.eq(1), crc.data.eq(window[0]), crc.start.eq(left == HEADER_BYTES - 1),
-                ]
-                m.d.sync += [window.eq(window.as_value().rotate_right(8)), left.eq(left - 1)]
-                with m.If(left == 0):
-                    m.d.sync += left.eq(self.request.length + CRC_BYTES)
-                    m.next = "BODY"
             with m.State("BODY"):
                 m.d.comb += [
                     self.active.eq(1), self.i.ready.eq(1), waiting.eq(1),

@@ -1,11 +1,11 @@
 """Responses to bytes on the link."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from trine.firmware.link import CRC_BYTES, HEADER_BYTES, MAGIC
-from trine.hw.link.checks import frame_crc, header_crc
+from trine.hw.link.checks import HEADER_CRC_BYTES, frame_crc, header_crc
 
 
 class Reply(data.Struct):
@@ -41,12 +41,11 @@ class Transmitter(wiring.Component):
         m.submodules.header_crc = check = header_crc()
         m.submodules.frame_crc = crc = frame_crc()
         head = Cat(Const(MAGIC, 16), self.reply.opcode, self.reply.sequence, self.reply.length)
-        head_bytes = [head.word_select(index, 8) for index in range(6)]
-        buffer = Signal(8 * HEADER_BYTES)  # header, later CRC, lowest byte next
+        buffer = Signal(len(head))  # header, later CRC, lowest byte next
         left = Signal(16)
         sent = self.o.valid & self.o.ready
         m.d.comb += [
-            check.data.eq(Cat(*reversed(head_bytes))), check.valid.eq(1), check.start.eq(1),
+            check.data.eq(self.o.payload), check.start.eq(left == HEADER_BYTES - 1),
             crc.data.eq(self.o.payload), self.o.payload.eq(buffer[:8]),
         ]
         with m.FSM() as fsm:
@@ -54,10 +53,14 @@ class Transmitter(wiring.Component):
                 with m.If(self.start):
                     m.next = "PREPARE"
             with m.State("PREPARE"):
-                m.d.sync += [buffer.eq(Cat(head, check.crc)), left.eq(HEADER_BYTES - 1)]
+                m.d.sync += [buffer.eq(head), left.eq(HEADER_BYTES - 1)]
                 m.next = "HEADER"
             with m.State("HEADER"):
                 m.d.comb += [self.o.valid.eq(1), crc.valid.eq(sent), crc.start.eq(left == HEADER_BYTES - 1)]
+                with m.If(left < HEADER_CRC_BYTES):
+                    m.d.comb += self.o.payload.eq(Mux(left == 0, check.crc[8:], check.crc[:8]))
+                with m.Else():
+                    m.d.comb += check.valid.eq(sent)
                 with m.If(sent):
                     m.d.sync += [buffer.eq(buffer >> 8), left.eq(left - 1)]
                     with m.If(left == 0):

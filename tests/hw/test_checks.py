@@ -9,7 +9,7 @@ from trine.hw.link import checks
 
 
 def test_header_crc():
-    """Six bytes at once, the first in the highest bits, a cycle later."""
+    """Of six bytes, a byte a cycle; it is there a cycle after the last."""
     chance = random.Random(1)
     heads = [bytes(6), b"\xFF" * 6, *(chance.randbytes(6) for _ in range(30))]
     dut = checks.header_crc()
@@ -17,10 +17,11 @@ def test_header_crc():
 
     async def testbench(ctx):
         ctx.set(dut.valid, 1)
-        ctx.set(dut.start, 1)
         for head in heads:
-            ctx.set(dut.data, int.from_bytes(head, "big"))
-            await ctx.tick()
+            for index, byte in enumerate(head):
+                ctx.set(dut.start, index == 0)
+                ctx.set(dut.data, byte)
+                await ctx.tick()
             found.append(ctx.get(dut.crc))
 
     simulate(dut, testbench)

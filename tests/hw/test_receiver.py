@@ -90,11 +90,11 @@ def test_frames(pauses):
 
 
 def test_timing():
-    """A byte a cycle, 10 cycles between header and payload, valid 2 cycles after the last byte, payload 2 later."""
+    """A byte a cycle, 9 cycles between header and payload, valid 2 cycles after the last byte, payload 2 later."""
     found = Received([Frame(5, 6, b"payload").encode(), Frame(7, 8).encode()])
     first = found.bytes.cycles[0]
     header = list(range(first, first + HEADER_BYTES))
-    body_start = header[-1] + 1 + 10
+    body_start = header[-1] + 1 + 9
     body = list(range(body_start, body_start + len(b"payload") + CRC_BYTES))
     assert found.bytes.cycles[: len(header + body)] == header + body
     assert found.valid.cycles()[0] == body[-1] + 2
