@@ -188,7 +188,7 @@ class Controller(wiring.Component):
                 ]
                 with m.If(self.payload.valid):
                     m.d.sync += [taken.eq(taken + 1), beyond.eq(beyond | load.overflow)]
-                    with m.If(taken == length - 1):
+                    with m.If(taken + 1 == length):
                         m.next = "WRITTEN"
             with m.State("WRITTEN"):
                 with m.If(beyond):

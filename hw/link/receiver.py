@@ -129,8 +129,8 @@ class Receiver(wiring.Component):
             with m.State("BODY"):
                 m.d.comb += [
                     self.active.eq(1), self.i.ready.eq(1), waiting.eq(1),
-                    crc.valid.eq(accepted), crc.data.eq(self.i.payload), write.en.eq(accepted & (left > CRC_BYTES)
-                                                                                  & (position < self._maximum_payload)),
+                    crc.valid.eq(accepted), crc.data.eq(self.i.payload),
+                    write.en.eq(accepted & (left > CRC_BYTES) & (position != self._maximum_payload)),
                 ]
                 with m.If(accepted):
                     m.d.sync += left.eq(left - 1)

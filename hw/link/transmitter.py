@@ -64,7 +64,7 @@ class Transmitter(wiring.Component):
                 with m.If(sent):
                     m.d.sync += [buffer.eq(buffer >> 8), left.eq(left - 1)]
                     with m.If(left == 0):
-                        m.d.sync += left.eq(self.reply.length - 1)
+                        m.d.sync += left.eq(self.reply.length)
                         m.next = "PAYLOAD"
                         with m.If(self.reply.length == 0):
                             m.next = "CHECKSUM"
@@ -75,7 +75,7 @@ class Transmitter(wiring.Component):
                 ]
                 with m.If(sent):
                     m.d.sync += left.eq(left - 1)
-                    with m.If(left == 0):
+                    with m.If(left == 1):
                         m.next = "CHECKSUM"
             with m.State("CHECKSUM"):
                 m.d.sync += [buffer.eq(crc.crc), left.eq(CRC_BYTES - 1)]

@@ -165,7 +165,8 @@ class ControlEndpoint(wiring.Component):
         with m.If(addressed & token.is_ping & token.ready_for_response):
             m.d.comb += handshake.ack.eq(1)
 
-        m.submodules.rom = rom = memory.Memory(shape=8, depth=1 << (len(content) - 1).bit_length(), init=content)
+        m.submodules.rom = rom = memory.Memory(shape=8, depth=1 << (len(content) - 1).bit_length(), init=content,
+                                               attrs={"ram_style": "block"})
         read = rom.read_port(domain="usb")
         address, left = Signal.like(start), Signal.like(size)
         sending = Signal()

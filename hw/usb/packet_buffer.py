@@ -56,7 +56,8 @@ class PacketBuffer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.bytes = storage = memory.Memory(shape=8, depth=2 * self._packet_bytes, init=[])
+        m.submodules.bytes = storage = memory.Memory(shape=8, depth=2 * self._packet_bytes, init=[],
+                                                   attrs={"ram_style": "block"})
         write, read = storage.write_port(domain=self._writes), storage.read_port(domain=self._reads)
         handed_over = Packet(range(self._packet_bytes))
         m.submodules.packets = packets = AsyncFIFO(width=handed_over.size, depth=2, w_domain=self._writes,
