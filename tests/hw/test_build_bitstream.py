@@ -57,19 +57,20 @@ def echo(monkeypatch):
     return design
 
 
-HEADERS = {
-    "icebreaker": rb"\xff\x00\x00\xff\x7e\xaa\x99\x7e",  # comment, preamble (Project IceStorm, bitstream format)
-    "ulx3s_25f": rb"\xff\x00(.*\x00)+\xff\xff\xff\xbd\xb3",  # comment, preamble (Lattice FPGA-TN-02039)
-    "orangecrab_25f": rb"\xff\x00(.*\x00)+\xff\xff\xff\xbd\xb3",
+PREAMBLES = {
+    "icebreaker": b"\xff\x00\x00\xff\x7e\xaa\x99\x7e",  # behind an empty comment (Project IceStorm's documentation)
+    "ulx3s_25f": b"\xff\xff\xbd\xb3",  # behind a comment (Lattice FPGA-TN-02039)
+    "orangecrab_25f": b"\xff\xff\xbd\xb3",
 }
 
 
-@pytest.mark.parametrize("preset", HEADERS)
+@pytest.mark.parametrize("preset", PREAMBLES)
 def test_bitstream(echo, folder, tmp_path, preset):
     """The bitstream begins as the format says, is not a blank one, and is described beside it."""
     design, lines = echo(preset), []
     made = make_bitstream(design, BOARDS[preset], [1], folder=folder, progress=lines.append)
-    assert re.match(HEADERS[preset], made.data, re.DOTALL)
+    assert made.data.startswith(b"\xff\x00")
+    assert PREAMBLES[preset] in made.data[:200]
     assert len(made.data) > 50_000
     path = write_bitstream(made, tmp_path / "new")
     assert path.read_bytes() == made.data

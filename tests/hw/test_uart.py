@@ -129,7 +129,7 @@ class Requests(Elaboratable):
         return m
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_corruption(seed):
     """Frames with a bit changed, lost or doubled are never taken for good ones; whole ones after silence always are."""
     dut = Requests()
