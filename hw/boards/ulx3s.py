@@ -10,6 +10,7 @@ from trine.firmware.configuration import Configuration
 from trine.hw.boards.board import Board, Link, Programmer
 from trine.hw.boards.ecp5_clocks import Ecp5Clocks
 from trine.hw.boards.uart_link import UartLink
+from trine.hw.boards.usb_link import UsbLink
 
 BAUD = 3_000_000
 OSCILLATOR = "clk25", 25
@@ -27,9 +28,7 @@ def _uart(configuration: Configuration, clock_hz: float) -> UartLink:
     return UartLink(clock_hz, BAUD, 2 * configuration.maximum_payload)
 
 
-def _usb(configuration: Configuration, clock_hz: float):
-    from trine.hw.boards.usb_link import UsbLink  # the default has no USB, and is not to depend on it
-
+def _usb(configuration: Configuration, clock_hz: float) -> UsbLink:
     return UsbLink()
 
 
