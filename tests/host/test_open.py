@@ -93,7 +93,7 @@ def test_usb_of_a_configuration_of_ones_own(bus, small_toml):
     with open_device("usb", config=small_toml) as device:
         assert device.configuration == mine
     bus.attached[:] = [BusDevice(PRESETS["cynthion"])]
-    with pytest.raises(DeviceError, match=r"has 8 lanes x 16 columns, and another configuration .* than mine"):
+    with pytest.raises(DeviceError, match=r"has 20 lanes x 9 columns, and another configuration .* than mine"):
         open_device("usb", config=small_toml)
     assert bus.open_handles == 0
 
