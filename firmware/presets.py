@@ -41,11 +41,11 @@ PRESETS: dict[str, Configuration] = {
         _ecp5_25f("orangecrab_25f", "LFE5U-25F-8-CSFBGA285", USB_FULL_SPEED),
         _ecp5_85f("ulx3s_85f", "LFE5U-85F-6-CABGA381", UART_3M),
         _ecp5_85f("orangecrab_85f", "LFE5U-85F-8-CSFBGA285", USB_FULL_SPEED),
-        # A lane's 18 bits of 1,024 words are one block RAM: with 20 lanes, the 32 of an LFE5U-12F are enough for
-        # `austen-tiny` (972 words) and everything else.
+        # A lane's 18 bits of 1,024 words are one block RAM, and so are two accumulators of 18 bits in 256 beats: so
+        # the 32 of an LFE5U-12F are enough for `austen-tiny` (972 words), USB and everything else.
         Configuration("cynthion", "LFE5U-12F-8-CABGA256", clock_mhz=60, lanes=20, depth=9, packing="trit2",
                       weight_words=1024, activation_chunks=128, result_beats=256, result_width=2, program_words=64,
-                      link=USB_HIGH_SPEED),
+                      accumulator_bits=18, link=USB_HIGH_SPEED),
         _ecp5_85f("butterstick", "LFE5UM5G-85F-8-CABGA381", USB_HIGH_SPEED),
         # Tables of three: fewer lanes mean more row blocks to a chunk, and less waiting for tables; more lanes, fewer
         # groups whose tables have to be built.
