@@ -26,6 +26,7 @@ SUMMARIES: dict[str, str] = {
     "compile": "Make a model into an image for a configuration.",
     "export": "Write the Verilog of a preset.",
     "report": "Synthesise, place and route a preset.",
+    "twin": "Serve a simulated board by USB/IP to other programs.",
     "selftest": "Exercise a device, compare it with golden, and write a report.",
     "doctor": "What of all that trine needs is there.",
 }

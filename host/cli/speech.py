@@ -70,6 +70,7 @@ def run_figures(runner: Runner) -> dict[str, Any]:
         "integers_compared": runner.tally.integers,
         "integers_equal": True,  # a single one that is not ends the run
         "link_faults": runner.device.link_faults,
+        "link": runner.device.link_figures(),
     }
 
 
@@ -105,6 +106,13 @@ def print_figures(figures: dict[str, Any], device: str) -> None:
     for cause in ("link_stall", "idle"):
         if figures["cycles_per_token"][cause]:
             table.add_row(f"{cause} of {link}", f"{figures['cycles_per_token'][cause]:,.1f}", evidence)
+    if bus := figures["link"]:
+        passes, how = max(1, figures["tokens"]), f"{evidence}, {bus['speed']} speed"
+        table.add_row(f"USB round trips per {unit[:-1]}", f"{bus['round_trips'] / passes:,.1f}", how)
+        table.add_row(f"bus time per {unit[:-1]}", f"{1000 * bus['seconds'] / passes:,.2f} ms",
+                      f"{how}; a host that takes no time")
+        table.add_row(f"bulk packets per {unit[:-1]}", f"{bus['data_packets'] / passes:,.1f}", how)
+        table.add_row(f"NAKs per {unit[:-1]}", f"{bus['naks'] / passes:,.1f}", how)
     table.add_row("busy", f"{figures['busy']:.1%}", evidence)
     table.add_row("efficiency", f"{figures['efficiency']:.1%}", evidence)
     at = f"{figures['evidence']}: {figures['clock_mhz']:g} MHz, {figures['clock_source']}"

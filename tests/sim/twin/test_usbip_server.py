@@ -140,8 +140,8 @@ def test_an_endpoint_that_is_halted_and_a_request_that_is_not_known(server):
 
 def ended(client):
     """Says no more, and waits until the server has ended the connection."""
-    client.socket.shutdown(socket.SHUT_WR)
-    with contextlib.suppress(ConnectionResetError):  # there was more than the server wanted to read
+    with contextlib.suppress(OSError):  # the server was quicker, or has not read everything
+        client.socket.shutdown(socket.SHUT_WR)
         while client.socket.recv(4096):
             pass
 
@@ -167,23 +167,25 @@ def test_rubbish_before_the_device(server, data, reason):
     assert len(server.lines) == 1
 
 
-@pytest.mark.parametrize(("data", "reason"), [
-    (command(command=9), "unknown command 0x00000009"),
-    (command(device=0x20002), "a transfer to device 0x00020002, not 0x00010002"),
-    (command(endpoint=16), "endpoint 16"),
-    (command(direction=7), "direction 7"),
-    (command(length=0x7FFFFFFF), "2,147,483,647 bytes; 1,048,576 is the most"),
-    (command(packets=8), "isochronous"),
-    (command() + command(), "two transfers of number 1"),
-    (b"".join(command(sequence=number) for number in range(300)), "more than 256 transfers"),
-    (command(direction=0, length=100) + bytes(10), "10 of 100 bytes came, and then the end"),
-    (command(direction=0, endpoint=0, length=4) + bytes(4), "a control transfer of 0 bytes with 4 bytes"),
-    (command()[:20], "20 of 48 bytes came, and then the end"),
-])
-def test_rubbish_with_the_device(server, data, reason):
-    client = Client(server.port)
-    assert client.attach()
-    client.send(data)
+RUBBISH = {
+    "unknown command 0x00000009": command(command=9),
+    "a transfer to device 0x00020002, not 0x00010002": command(device=0x20002),
+    "endpoint 16": command(endpoint=16),
+    "direction 7": command(direction=7),
+    "2,147,483,647 bytes; 1,048,576 is the most": command(length=0x7FFFFFFF),
+    "isochronous": command(packets=8),
+    "two transfers of number 77": 2 * command(sequence=77),
+    "more than 256 transfers": b"".join(command(sequence=number) for number in range(300)),
+    "10 of 100 bytes came, and then the end": command(direction=0, length=100) + bytes(10),
+    "a control transfer of 0 bytes with 4 bytes": command(direction=0, endpoint=0, length=4) + bytes(4),
+    "20 of 48 bytes came, and then the end": command()[:20],
+}
+
+
+@pytest.mark.parametrize("reason", RUBBISH)
+def test_rubbish_with_the_device(server, reason):
+    client = server.free()
+    client.send(RUBBISH[reason])
     ended(client)
     server.logged(reason)
     assert sum("disconnected" in line for line in server.lines) == 1
