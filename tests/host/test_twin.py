@@ -6,7 +6,6 @@ import threading
 import pytest
 
 from tests.sim.twin.configuration import CONFIGURATION
-from trine.firmware.configuration import USB_HIGH_SPEED, Configuration
 from trine.firmware.presets import PRESETS
 from trine.golden.checkpoint import Checkpoint
 from trine.golden.generate import Vocabulary, generate
@@ -118,14 +117,3 @@ def test_a_port_that_is_taken():
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"port {port} of 127.0.0.1 cannot be had: Address already in use"):
             serve_twin(CONFIGURATION, port, print)
-
-
-def test_high_speed():
-    """The smallest device there is: chirps, 512-byte packets, PING."""
-    small = Configuration("fast", "none", clock_mhz=60, lanes=1, depth=4, packing="trit2", weight_words=16,
-                          activation_chunks=4, result_beats=8, result_width=1, program_words=4, link=USB_HIGH_SPEED)
-    with open_twin(small) as device:
-        payload = bytes(range(256)) * 8
-        assert device.echo(payload) == payload
-        assert device.link_figures()["speed"] == "high"
-        assert device.bus_time.errors == 0

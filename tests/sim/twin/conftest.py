@@ -5,32 +5,42 @@ from collections.abc import Callable
 import pytest
 import usb.core
 
-from tests.sim.twin.configuration import CLOCK, CONFIGURATION
+from tests.sim.twin.configuration import CLOCK, CONFIGURATION, FAST
 from trine.firmware.usb import PRODUCT_ID, VENDOR_ID
 from trine.hw.usb.utmi_accelerator import UtmiAccelerator
-from trine.sim.build import build
+from trine.sim.build import build, build_verilog
 from trine.sim.library import Library
 from trine.sim.twin.backend import TwinBackend
 from trine.sim.twin.enumeration import attach, setup_packet
 from trine.sim.twin.harness import UTMI
 from trine.sim.twin.host_controller import SET_CONFIGURATION, HostController
-from trine.sim.twin.speed import FULL_SPEED, Speed
+from trine.sim.twin.speed import FULL_SPEED, HIGH_SPEED
 from trine.sim.twin.utmi import UtmiModel
+from trine.sim.verilog import simulation_verilog
+
+SOURCES = ("trine.hw", "trine.firmware", "trine.golden")
 
 
 @pytest.fixture(scope="session")
 def twin_library() -> Library:
     """The simulator of the twin at full speed; in the user's cache, where the tests of host find it too."""
     return build(lambda: UtmiAccelerator(CONFIGURATION, FULL_SPEED.name), harness=UTMI, key="tests of the twin",
-                 sources=("trine.hw", "trine.firmware", "trine.golden"))
+                 sources=SOURCES)
+
+
+@pytest.fixture(scope="session")
+def fast_library() -> Library:
+    """The simulator of the twin at high speed."""
+    return build_verilog(lambda: simulation_verilog(UtmiAccelerator(FAST, HIGH_SPEED.name), UTMI), harness=UTMI,
+                         quick=True, key="tests of the twin", sources=(*SOURCES, "trine.sim"))
 
 
 @pytest.fixture
 def plug_in(twin_library: Library, request: pytest.FixtureRequest) -> Callable[..., HostController]:
     """Makes buses with a device that was just plugged in."""
 
-    def make(speed: Speed = FULL_SPEED, **options: bool) -> HostController:
-        controller = HostController(UtmiModel(twin_library, speed, CLOCK, **options), speed)
+    def make(**options: bool) -> HostController:
+        controller = HostController(UtmiModel(twin_library, FULL_SPEED, CLOCK, **options), FULL_SPEED)
         request.addfinalizer(controller.unplug)
         return controller
 
