@@ -10,7 +10,8 @@ namespace {
 
 enum LineState : unsigned { SE0 = 0, J = 1, K = 2 };
 
-constexpr uint64_t CROSSING = 24;  // cycles of usb until a packet has its effect in the domain sync
+constexpr uint64_t CROSSING = 24;  // cycles of usb until a packet is ready for the domain sync,
+constexpr uint64_t EDGES = 8;      // and edges of that until it has its effect there
 
 struct Wire : Simulator {
     uint64_t bus_clock = 1, device_clock = 1;  // Hz, of the domains usb and sync
@@ -88,7 +89,9 @@ struct Wire : Simulator {
             elapsed = due;
         }
         design->next_rx_active = 0;
-        if (size && packet[0] & 2) awake = cycles + end_cycles + CROSSING;  // data and handshakes (table 8-1)
+        if (size && packet[0] & 2) {  // data and handshakes (table 8-1)
+            awake = cycles + end_cycles + CROSSING + EDGES * bus_clock / device_clock;
+        }
         end(end_cycles);
     }
 

@@ -15,17 +15,34 @@ from trine.sim.twin.transfer import Status, Transfer
 from trine.sim.twin.utmi import UtmiModel
 
 
-@pytest.fixture
-def fast(fast_library):
+def plug_in(library, **options):
     """A bus whose device is configured and greeted."""
-    bus = HostController(UtmiModel(fast_library, HIGH_SPEED, FAST_CLOCK), HIGH_SPEED)
+    bus = HostController(UtmiModel(library, HIGH_SPEED, FAST_CLOCK, **options), HIGH_SPEED)
     found = attach(bus)
     ((interface,),) = found.configurations[0].interfaces
     assert [end.wMaxPacketSize for end in interface.endpoints] == [512, 512]
     bus.control(setup_packet(SET_CONFIGURATION, 1))
     greet(bus)
+    return bus
+
+
+@pytest.fixture
+def fast(fast_library):
+    bus = plug_in(fast_library)
     yield bus
     bus.unplug()
+
+
+def test_edges_that_are_left_out_change_nothing_on_the_bus(fast_library):
+    times = []
+    for every_edge in (False, True):
+        bus = plug_in(fast_library, every_edge=every_edge)
+        for size in (3, 600, 2048):
+            payload = random.Random(size).randbytes(size)
+            assert exchange(bus, 2 * echo_request(payload), 2 * (size + OVERHEAD)) == 2 * echo_answer(payload)
+        times.append(bus.time)
+        bus.unplug()
+    assert times[0] == times[1]
 
 
 @pytest.mark.parametrize("size", [0, 1, 499, 500, 501, 1011, 1012, 1013, 1524, 2036, 2048])
