@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -107,6 +107,10 @@ class Device:
     def exchanges(self) -> int:
         """Exchanges with the device since it was opened, those that were done again included."""
         return self._connection.exchanges
+
+    def link_figures(self) -> dict[str, Any]:
+        """What the link counted of itself since an image was loaded, by name; nothing where nobody counts."""
+        return {}
 
     def hello(self) -> None:
         """Greet the device and resynchronise; DeviceError if it does not answer or speaks another protocol."""

@@ -4,7 +4,7 @@
     golden, golden:PRESET, golden:FILE.toml   the functional machine: the same integers, cycles by the cycle model
     usb, usb:SERIAL                           a board on USB: the only one there is, or that of a serial number
     serial:PORT                               a board on a serial port
-    twin, twin:PRESET                         the USB twin
+    twin, twin:PRESET, twin:FILE.toml         a board's USB and gateware, simulated, behind the transport of boards
 
 A board says itself what its configuration is, unless it is no preset's: then its file has to be given.
 """
@@ -78,19 +78,21 @@ def open_device(name: str, progress: Callable[[str, float], None] | None = None,
     configuration = device_configuration(name, config)
     kind, _, which = name.partition(":")
     if trace is not None and kind != "sim":
-        whose = "the golden device" if kind == "golden" else "a board"
+        whose = {"golden": "the golden device", "twin": "the twin"}.get(kind, "a board")
         raise UsageError(f"{whose} has no signals to trace; use --device sim")
     if kind == "usb":
         return _open_usb(which or None, configuration)
     if kind == "serial":
         return _open_serial(which, configuration)
-    if kind == "twin":
-        raise UsageError(f"device {name!r} is not available yet")
     assert configuration is not None
     if kind == "golden":
         transport: Transport = GoldenTransport(Machine(configuration))
         return Device(transport, configuration)
     # Only now: a user of other devices needs neither Amaranth's elaboration nor a compiler.
+    if kind == "twin":
+        from trine.host.twin import open_twin
+
+        return open_twin(configuration, progress)
     from trine.host.simulator import open_simulator
 
     return Device(open_simulator(configuration, progress, trace), configuration, timeout=60)

@@ -1,4 +1,4 @@
-"""Builds a native simulator of a component: a shared library with the C interface of shim.cc.
+"""Builds a native simulator of a component: a shared library with the C interface of its harness.
 
 The way there: Amaranth elaborates the component to RTLIL, `systemverilog` writes that for Verilator, Verilator writes
 C++, the machine's compiler makes it a library. Each step is slow enough to be worth keeping its result, so the result
@@ -21,9 +21,10 @@ from pathlib import Path
 
 from amaranth.lib import wiring
 
-from trine.sim import harness, toolchain
+from trine.sim import toolchain
 from trine.sim.cache import Cache, key_of
 from trine.sim.errors import CacheError, SimulatorError
+from trine.sim.harness import NAME, STREAMS, Harness
 from trine.sim.library import Library, load
 from trine.sim.verilog import simulation_verilog
 
@@ -34,7 +35,7 @@ Progress = Callable[[str, int, int], None]
 """Told (stage, done, total): stages are "elaborate", "translate", "compile" and "link", in this order."""
 
 TRANSLATE = (
-    "--cc", "--prefix", "Vsim", "--top-module", harness.NAME, "-Wno-fatal", "-Wno-lint", "-Wno-style", "-O3",
+    "--cc", "--prefix", "Vsim", "--top-module", NAME, "-Wno-fatal", "-Wno-lint", "-Wno-style", "-O3",
     "--noassert", "--x-assign", "fast", "--x-initial", "unique",
 )
 TRACE = ("--trace-vcd", "--trace-max-array", "32", "--trace-max-width", "4096", "--timescale", "1ns/1ns")
@@ -50,12 +51,14 @@ LIMIT = 900.0
 """Seconds that any one tool may take."""
 
 LIBRARY = "sim.so"
-SHIM = Path(__file__).parent / "shim.cc"
+COMMON = Path(__file__).parent / "simulator.h"
+"""What the shims of all harnesses include."""
 
 
 def build(
     factory: Factory,
     *,
+    harness: Harness = STREAMS,
     key: str = "",
     sources: Sequence[str] = (),
     trace: bool = False,
@@ -65,6 +68,7 @@ def build(
 ) -> Library:
     """The simulator of the component that `factory` makes, from the cache or newly built.
 
+    harness: how the component is driven.
     key, sources: what the component depends on, parameters as text and the names of the packages or modules it comes
     from. If `sources` is given, a simulator that was built from the same sources with the same key is taken without
     calling `factory`; if not, the component is elaborated every time.
@@ -74,14 +78,15 @@ def build(
     Raises UnsupportedDesign for a component that cannot be simulated, ToolMissing, ToolFailed, CacheError.
     """
     return build_verilog(
-        lambda: simulation_verilog(factory()), key=key, sources=(*sources, "trine.sim") if sources else (),
-        trace=trace, cache=cache, progress=progress, jobs=jobs,
+        lambda: simulation_verilog(factory(), harness), harness=harness, key=key,
+        sources=(*sources, "trine.sim") if sources else (), trace=trace, cache=cache, progress=progress, jobs=jobs,
     )
 
 
 def build_verilog(
     translate: Callable[[], str],
     *,
+    harness: Harness = STREAMS,
     key: str = "",
     sources: Sequence[str] = (),
     trace: bool = False,
@@ -90,7 +95,7 @@ def build_verilog(
     progress: Progress | None = None,
     jobs: int | None = None,
 ) -> Library:
-    """The simulator of the SystemVerilog text that `translate` gives, which contains the module `harness`.
+    """The simulator of the SystemVerilog text that `translate` gives, which contains the module of the harness.
 
     key, sources: as in `build`, for the text; `translate` is called only if there is no simulator under them.
     quick: compile without optimisation, in a third of the time, what will run a few thousand cycles only; and constants
@@ -98,7 +103,7 @@ def build_verilog(
     The rest is as in `build`. Raises what `translate` raises, ToolMissing, ToolFailed, CacheError.
     """
     cache = cache or Cache()
-    builder = _Builder(translate, trace, quick, cache, progress or _silent, jobs or os.cpu_count() or 1)
+    builder = _Builder(translate, harness.shim, trace, quick, cache, progress or _silent, jobs or os.cpu_count() or 1)
     design = key_of("design", key, source_hash(*sources), *builder.identity) if sources else ""
     problem: SimulatorError | None = None
     for _ in range(3):
@@ -109,7 +114,7 @@ def build_verilog(
         folder = cache.find("library", library)
         if folder is not None:
             try:
-                load(folder / LIBRARY)
+                load(folder / LIBRARY, harness.functions)
                 return Library(folder / LIBRARY, trace)
             except SimulatorError as error:  # made by tools, or on a system, that this one does not go with
                 problem = error
@@ -133,22 +138,24 @@ def source_hash(*names: str) -> str:
         origin = Path(spec.origin)
         files = sorted(origin.parent.rglob("*")) if spec.submodule_search_locations else [origin]
         for file in files:
-            if file.suffix in (".py", ".cc", ".v") and file.is_file():
+            if file.suffix in (".py", ".cc", ".h", ".v") and file.is_file():
                 parts += [file.relative_to(origin.parent).as_posix(), file.read_bytes()]
     return key_of(*parts)
 
 
 class _Builder:
     def __init__(
-        self, translate: Callable[[], str], trace: bool, quick: bool, cache: Cache, progress: Progress, jobs: int
+        self, translate: Callable[[], str], shim: Path, trace: bool, quick: bool, cache: Cache, progress: Progress,
+        jobs: int,
     ) -> None:
-        self._translate, self._trace, self._quick = translate, trace, quick
+        self._translate, self._shim, self._trace, self._quick = translate, shim, trace, quick
         self._cache, self._progress, self._jobs = cache, progress, jobs
         self._verilator = toolchain.find_verilator()
         #: What decides the result besides the design and the compiler.
         self.identity = (
             *TRANSLATE, *TRACE, str(trace), str(quick), *COMPILE, FAST, ONCE, RARELY, self._verilator.version,
-            importlib.metadata.version("amaranth"), toolchain.processor(), SHIM.read_text(encoding="utf-8"),
+            importlib.metadata.version("amaranth"), toolchain.processor(),
+            *(path.read_text(encoding="utf-8") for path in (COMMON, shim)),
         )
 
     def note(self, folder: Path) -> None:
@@ -170,7 +177,8 @@ class _Builder:
         work = folder / "work"
         work.mkdir()
         (work / "design.sv").write_text(text, encoding="utf-8")
-        (work / SHIM.name).write_bytes(SHIM.read_bytes())
+        for path in (COMMON, self._shim):
+            (work / path.name).write_bytes(path.read_bytes())
         self._progress("translate", 0, 1)
         flags = (*TRANSLATE, *(TRACE if self._trace else ()), *(UNDEFINED if self._quick else ()))
         toolchain.run(
@@ -185,13 +193,13 @@ class _Builder:
         units = _group_units(work, self._jobs, level)
         commands = [self._command(Path(f"{name}.cpp"), level) for name, level in units.items()]
         commands += [self._runtime_command(name) for name in missing]
-        commands.append(self._command(Path(SHIM.name), level))
+        commands.append(self._command(Path(self._shim.name), level))
         self._progress("compile", 0, len(commands))
         toolchain.run_all(
             commands, limit=LIMIT, folder=work, jobs=self._jobs,
             finished=lambda done: self._progress("compile", done, len(commands)),
         )
-        objects = [f"{name}.o" for name in (*units, *missing, SHIM.stem)]
+        objects = [f"{name}.o" for name in (*units, *missing, self._shim.stem)]
         for name in missing:
             self._cache.obtain("runtime", runtime[name], functools.partial(_copy, work / f"{name}.o"))
         for name in runtime.keys() - set(missing):

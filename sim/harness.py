@@ -3,12 +3,20 @@
 Its registers drive the design's inputs, so that setting them from outside makes nothing to be computed before the
 clock edge: the simulator evaluates every signal once a cycle, and its caller sees, between edges, what the coming edge
 will transfer. The names of its ports are fixed, so one C++ file serves every design.
+
+There are two harnesses: the one here, of a design in one clock domain between two byte streams, and the one of a USB
+device (twin/harness.py).
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from trine.sim.errors import UnsupportedDesign
+from trine.sim.library import STREAM_FUNCTIONS, Functions
 from trine.sim.rtlil import Module
 
 NAME = "harness"
@@ -33,6 +41,21 @@ module {name} (
   {design} top ({ports});
 endmodule
 """
+
+
+@dataclass(frozen=True)
+class Harness:
+    """One way to drive designs.
+
+    check: raises UnsupportedDesign for a component that is not of this kind. text: the SystemVerilog of the module
+    around a design's top module; raises UnsupportedDesign for a port that it does not know. shim, functions: the C++
+    file that drives that module, next to which is simulator.h, and the interface that it has.
+    """
+
+    check: Callable[[wiring.Component], None]
+    text: Callable[[Module], str]
+    shim: Path
+    functions: Functions
 
 
 def check_component(component: wiring.Component) -> None:
@@ -61,3 +84,6 @@ def harness(top: Module) -> str:
         elif wire.port and wire.width:
             raise UnsupportedDesign(f"the design has a port {name!r}, which the simulator does not drive")
     return TEXT.format(name=NAME, design=f"{top.name} ", ports=", ".join(ports))
+
+
+STREAMS = Harness(check_component, harness, Path(__file__).parent / "shim.cc", STREAM_FUNCTIONS)

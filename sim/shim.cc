@@ -2,34 +2,15 @@
 //
 // The harness (harness.py) registers the design's inputs. Between two edges the design's outputs are settled for the
 // inputs that the coming edge will see, so whether that edge transfers a byte is known before it is made.
-#include <cstdint>
 #include <cstring>
 #include <deque>
-#include <stdexcept>
-#include <string>
 #include <vector>
 
-#include "Vsim.h"
-#include "verilated.h"
-#if VM_TRACE
-#include "verilated_vcd_c.h"
-#endif
-
-#define API extern "C" __attribute__((visibility("default")))
-
-// Verilator's own handler ends the process.
-void vl_fatal(const char *, int, const char *, const char *message) { throw std::runtime_error(message); }
-void vl_finish(const char *, int, const char *) {}
-void vl_stop(const char *, int, const char *) {}
+#include "simulator.h"
 
 namespace {
 
-struct Simulator {
-    VerilatedContext context;
-    Vsim *design = nullptr;
-#if VM_TRACE
-    VerilatedVcdC *waveform = nullptr;
-#endif
+struct Streams : Simulator {
     std::vector<uint8_t> queued;   // bytes for the design, from `sent` on
     size_t sent = 0;
     std::deque<uint8_t> received;  // bytes that came when nobody had asked for them
@@ -38,27 +19,11 @@ struct Simulator {
     uint64_t random = 0;           // state of the stalls' generator
     uint32_t stall_in = 0, stall_out = 0;  // chance of a stall, in 2**-32
     bool valid = false, ready = false;     // what the harness drives
-    std::string error;
-
-    ~Simulator() {
-#if VM_TRACE
-        if (waveform) { waveform->close(); delete waveform; }
-#endif
-        if (design) { design->final(); delete design; }
-    }
 
     bool stall(uint32_t chance) {
         if (!chance) return false;
         random ^= random << 13; random ^= random >> 7; random ^= random << 17;
         return static_cast<uint32_t>(random >> 32) < chance;
-    }
-
-    void dump(uint64_t time) {
-#if VM_TRACE
-        if (waveform) waveform->dump(time);
-#else
-        (void)time;
-#endif
     }
 
     void edge() {
@@ -94,38 +59,14 @@ struct Simulator {
     }
 };
 
-template <typename Action> int64_t guarded(Simulator *s, Action action) {
-    try {
-        Verilated::threadContextp(&s->context);  // what the library's own functions refer to
-        return static_cast<int64_t>(action());
-    } catch (const std::exception &problem) {
-        s->error = problem.what();
-        return -1;
-    }
-}
-
 }  // namespace
 
 // seed < 0: memories without content start as zeros, otherwise at random. trace: file of waveforms, or null.
 // If trine_error then is not empty, the simulator can only be closed.
-API Simulator *trine_open(int64_t seed, const char *trace) {
-    auto *s = new Simulator;
+API Streams *trine_open(int64_t seed, const char *trace) {
+    auto *s = new Streams;
     guarded(s, [&] {
-        s->context.randReset(seed < 0 ? 0 : 2);
-        s->context.randSeed(seed < 0 ? 1 : static_cast<int>(seed % 2147483647) + 1);
-        const char *arguments[] = {"sim", "+random_memories"};  // see systemverilog.py
-        s->context.commandArgs(seed < 0 ? 1 : 2, arguments);
-        s->context.traceEverOn(trace != nullptr);
-        s->design = new Vsim(&s->context, "sim");
-#if VM_TRACE
-        if (trace) {
-            s->waveform = new VerilatedVcdC;
-            s->design->trace(s->waveform, 99);
-            s->waveform->dumpvars(99, "sim.harness.top");  // the harness only repeats the design's ports
-            s->waveform->open(trace);
-            if (!s->waveform->isOpen()) throw std::runtime_error("cannot write the waveform file");
-        }
-#endif
+        s->open(seed, trace);
         s->design->clk = s->design->next_rst = s->design->next_valid = s->design->next_ready = 0;
         s->design->eval();
         s->dump(0);
@@ -134,18 +75,18 @@ API Simulator *trine_open(int64_t seed, const char *trace) {
     return s;
 }
 
-API void trine_close(Simulator *s) { delete s; }
-API uint64_t trine_cycles(const Simulator *s) { return s->cycles; }
-API uint64_t trine_pending(const Simulator *s) { return s->queued.size() - s->sent; }
-API const char *trine_error(const Simulator *s) { return s->error.c_str(); }
+API void trine_close(Streams *s) { delete s; }
+API uint64_t trine_cycles(const Streams *s) { return s->cycles; }
+API uint64_t trine_pending(const Streams *s) { return s->queued.size() - s->sent; }
+API const char *trine_error(const Streams *s) { return s->error.c_str(); }
 
-API void trine_stalls(Simulator *s, uint64_t seed, uint32_t in, uint32_t out) {
+API void trine_stalls(Streams *s, uint64_t seed, uint32_t in, uint32_t out) {
     s->random = seed * 2654435769u + 88172645463325252u;
     s->stall_in = in;
     s->stall_out = out;
 }
 
-API void trine_queue(Simulator *s, const uint8_t *data, size_t size) {
+API void trine_queue(Streams *s, const uint8_t *data, size_t size) {
     s->tidy();
     s->quiet = 0;
     s->queued.insert(s->queued.end(), data, data + size);
@@ -153,7 +94,7 @@ API void trine_queue(Simulator *s, const uint8_t *data, size_t size) {
 
 // Runs until `want` bytes have come (want 0: until nothing is queued), at most `limit` cycles, and no more than `idle`
 // cycles in which no byte moves. `count` receives how many bytes were put into `out`. Returns cycles, -1 for an error.
-API int64_t trine_transfer(Simulator *s, uint8_t *out, size_t want, uint64_t limit, uint64_t idle, size_t *count) {
+API int64_t trine_transfer(Streams *s, uint8_t *out, size_t want, uint64_t limit, uint64_t idle, size_t *count) {
     *count = 0;
     return guarded(s, [&] {
         while (*count < want && !s->received.empty()) {
@@ -176,7 +117,7 @@ API int64_t trine_transfer(Simulator *s, uint8_t *out, size_t want, uint64_t lim
 }
 
 // `count` cycles in which nothing is taken from the design, except a byte for which it was already told ready.
-API int64_t trine_run(Simulator *s, uint64_t count) {
+API int64_t trine_run(Streams *s, uint64_t count) {
     return guarded(s, [&] {
         for (uint64_t done = 0; done < count; done++) {
             const bool took = s->takes();
@@ -188,7 +129,7 @@ API int64_t trine_run(Simulator *s, uint64_t count) {
 }
 
 // Forgets all bytes on their way, and holds the reset for one edge of the design's clock. Two cycles.
-API int64_t trine_reset(Simulator *s) {
+API int64_t trine_reset(Streams *s) {
     return guarded(s, [&] {
         s->queued.clear();
         s->received.clear();

@@ -19,7 +19,7 @@ from amaranth.lib import wiring
 from trine.hw.build import tools
 from trine.sim import systemverilog, toolchain
 from trine.sim.errors import ToolMissing
-from trine.sim.harness import check_component, harness
+from trine.sim.harness import STREAMS, Harness
 from trine.sim.rtlil import parse
 
 SCRIPT = "read_rtlil top.il; proc -nomux -norom; memory_collect; write_verilog -norename -noattr{dialect} top.v"
@@ -43,17 +43,17 @@ def to_verilog(component: wiring.Component, name: str = "top", *, plain: bool = 
         return (folder / "top.v").read_text(encoding="utf-8")
 
 
-def simulation_verilog(component: wiring.Component) -> str:
+def simulation_verilog(component: wiring.Component, harness: Harness = STREAMS) -> str:
     """What the native simulator is compiled from: the component, and the harness around it.
 
     Raises UnsupportedDesign for a component that it does not support.
     """
-    check_component(component)
+    harness.check(component)
     with _without_zeros():
         text = rtlil.convert(component, name="top", emit_src=False)
     modules = parse(text)
     (top,) = [module for module in modules if module.top]
-    return systemverilog.write(modules) + "\n" + harness(top)
+    return systemverilog.write(modules) + "\n" + harness.text(top)
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ SUMMARIES: dict[str, str] = {
     "report": "Synthesise, place and route a preset.",
     "build": "Make the bitstream of a board.",
     "flash": "Write a bitstream into a board.",
+    "twin": "Serve a simulated board by USB/IP to other programs.",
     "selftest": "Exercise a device, compare it with golden, and write a report.",
     "doctor": "What of all that trine needs is there.",
 }

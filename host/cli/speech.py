@@ -16,6 +16,9 @@ from trine.host.open import counted
 from trine.host.runner import Runner
 from trine.host.shipped import count_words
 
+WAITING = ("link_stall", "idle")
+"""Causes of cycles in which the device waits for its host."""
+
 
 @dataclass(frozen=True)
 class Speech:
@@ -53,12 +56,14 @@ def speak(model: LanguageModel, prompt: str, characters: int, temperature: float
 def run_figures(runner: Runner) -> dict[str, Any]:
     """The figures of everything that a runner has executed; the keys are the JSON's."""
     counters, passes, configuration = runner.counters, max(1, runner.passes), runner.configuration
+    link = runner.device.link_figures()
+    causes = [cause for cause in CAUSES if not link or cause not in WAITING]  # a bus has its own measure of waiting
     rates = runner.rates()
     return {
         "model": runner.image.name,
         "preset": configuration.name,
         "tokens": runner.passes,
-        "cycles_per_token": {cause: getattr(counters, cause) / passes for cause in CAUSES},
+        "cycles_per_token": {cause: getattr(counters, cause) / passes for cause in causes},
         "array_cycles_per_token": counters.engine.cycles / passes,
         "busy": busy_share(counters, runner.tally.runs, configuration),
         "efficiency": efficiency(runner.weights * runner.passes, counters, configuration),
@@ -70,6 +75,7 @@ def run_figures(runner: Runner) -> dict[str, Any]:
         "integers_compared": runner.tally.integers,
         "integers_equal": True,  # a single one that is not ends the run
         "link_faults": runner.device.link_faults,
+        "link": link,
     }
 
 
@@ -99,12 +105,19 @@ def print_figures(figures: dict[str, Any], device: str) -> None:
     table.add_row(f"{unit} executed", f"{figures['tokens']:,}", "")
     table.add_row(f"array cycles per {unit[:-1]}", f"{figures['array_cycles_per_token']:,.1f}", evidence)
     for cause, cycles in figures["cycles_per_token"].items():
-        if cycles and cause not in ("link_stall", "idle"):
+        if cycles and cause not in WAITING:
             table.add_row(f"  {cause}", f"{cycles:,.1f}", evidence)
     link = "the simulated link" if evidence == "simulated" else "the link"  # which moves a byte a cycle if it is sim's
-    for cause in ("link_stall", "idle"):
-        if figures["cycles_per_token"][cause]:
+    for cause in WAITING:
+        if figures["cycles_per_token"].get(cause):
             table.add_row(f"{cause} of {link}", f"{figures['cycles_per_token'][cause]:,.1f}", evidence)
+    if bus := figures["link"]:
+        passes, how = max(1, figures["tokens"]), f"{evidence}, {bus['speed']} speed"
+        table.add_row(f"USB round trips per {unit[:-1]}", f"{bus['round_trips'] / passes:,.1f}", how)
+        table.add_row(f"bus time per {unit[:-1]}", f"{1000 * bus['seconds'] / passes:,.2f} ms",
+                      f"{how}; a host that takes no time")
+        table.add_row(f"bulk packets per {unit[:-1]}", f"{bus['data_packets'] / passes:,.1f}", how)
+        table.add_row(f"NAKs per {unit[:-1]}", f"{bus['naks'] / passes:,.1f}", how)
     table.add_row("busy", f"{figures['busy']:.1%}", evidence)
     table.add_row("efficiency", f"{figures['efficiency']:.1%}", evidence)
     at = f"{figures['evidence']}: {figures['clock_mhz']:g} MHz, {figures['clock_source']}"

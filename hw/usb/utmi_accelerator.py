@@ -1,6 +1,6 @@
 """The accelerator behind USB, up to the transceiver: the top that is simulated with a model of a bus."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Mux
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 from luna.gateware.interface.utmi import UTMIInterface
@@ -26,6 +26,7 @@ class UtmiAccelerator(wiring.Component):
     rx_data, rx_valid, rx_active, rx_error: In, bytes from the bus. tx_data, tx_valid: Out, tx_ready: In, bytes to it.
     line_state: In, D+ (bit 0) and D- as they are. session_end: In, the bus has no power.
     xcvr_select, term_select, op_mode: Out, what the transceiver is to be.
+    waiting: Out, in `sync`: the accelerator does nothing but wait for bytes from the bus, or for the bus to take some.
 
     Raises ValueError for another speed.
     """
@@ -42,6 +43,7 @@ class UtmiAccelerator(wiring.Component):
     xcvr_select: Out(2)
     term_select: Out(1)
     op_mode: Out(2)
+    waiting: Out(1)
 
     def __init__(self, configuration: Configuration, speed: str, serial: str = "1", build_id: int = 0):
         if speed not in _PACKETS:
@@ -57,7 +59,10 @@ class UtmiAccelerator(wiring.Component):
         m.submodules.accelerator = accelerator = self._accelerator
         connect(m, device.o, accelerator.i)
         connect(m, accelerator.o, device.i)
+        m.d.comb += self.waiting.eq(Mux(accelerator.o.valid, ~device.i.ready, accelerator.i.ready & ~device.o.valid))
         for name, member in self.signature.members.items():
+            if name == "waiting":
+                continue
             outer, inner = getattr(self, name), getattr(self._utmi, name)
             m.d.comb += inner.eq(outer) if member.flow is In else outer.eq(inner)
         return m

@@ -12,7 +12,8 @@ from trine.host.open import counted, device_configuration, open_device
 
 
 @pytest.mark.parametrize(("name", "preset"), [("golden", "ulx3s_85f"), ("golden:icebreaker", "icebreaker"),
-                                              ("sim", "ulx3s_85f"), ("sim:cynthion", "cynthion")])
+                                              ("sim", "ulx3s_85f"), ("sim:cynthion", "cynthion"),
+                                              ("twin:orangecrab_25f", "orangecrab_25f")])
 def test_device_configuration(name, preset):
     assert device_configuration(name) is PRESETS[preset]
 
@@ -29,7 +30,7 @@ def test_device_configuration_of_a_file(small_toml):
     ("serial", r"a serial device needs its port"),
     ("serial:/no/such/port", r"/no/such/port: no such port; trine doctor lists those that there are"),
     ("serial:/dev/null", r"/dev/null: cannot be opened at 3000000 baud: Could not configure port"),
-    ("twin", r"not available yet"),
+    ("twin:array_25f_384", r"array_25f_384 is a bare array"),
     ("fpga", r"unknown device 'fpga'; a device is sim, golden or twin"),
     ("", r"unknown device ''"),
     ("golden:nothing", r"unknown preset 'nothing'; presets are icebreaker"),

@@ -13,8 +13,9 @@ from trine.sim.model import NativeModel
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A component that is only constructed, to be refused, is no mistake here."""
+    """A component that is only constructed, to be refused, is no mistake here; LUNA uses what Amaranth drops."""
     config.addinivalue_line("filterwarnings", "ignore::amaranth.hdl.UnusedElaboratable")
+    config.addinivalue_line("filterwarnings", "ignore:.*amaranth.hdl:DeprecationWarning")
 
 
 @pytest.fixture(scope="session")

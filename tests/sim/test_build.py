@@ -174,12 +174,12 @@ def test_source_hash(tmp_path, monkeypatch):
     package = tmp_path / "hashed_package"
     package.mkdir()
     monkeypatch.syspath_prepend(str(tmp_path))
-    for name, text in (("__init__.py", ""), ("one.py", "1"), ("shim.cc", "2"), ("notes.txt", "3")):
+    for name, text in (("__init__.py", ""), ("one.py", "1"), ("shim.cc", "2"), ("common.h", "2"), ("notes.txt", "3")):
         (package / name).write_text(text)
     before = source_hash("hashed_package")
     (package / "notes.txt").write_text("other")
     assert source_hash("hashed_package") == before
-    for name in ("one.py", "shim.cc"):
+    for name in ("one.py", "shim.cc", "common.h"):
         (package / name).write_text("other")
         assert source_hash("hashed_package") != before
         before = source_hash("hashed_package")
