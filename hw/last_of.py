@@ -1,6 +1,6 @@
 """Tells which of a number of steps is the last one."""
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -32,16 +32,16 @@ class LastOf(wiring.Component):
         m = Module()
         count, single = Signal(self._bits, reset_less=True), Signal(reset_less=True)
         following = Signal(max(self._bits, 2), init=2)  # number of the step after the next
-        m.d.comb += self.last_ahead.eq(self.last)
+        restart = self.step & self.last
+        m.d.comb += self.last_ahead.eq(Mux(self.begin, self.count == 1, Mux(restart, single, Mux(
+            self.step, following == count, self.last))))
+        # The same with enables, for those whose `last_ahead` is not read: they get flip-flops with an enable.
         with m.If(self.step):
-            m.d.comb += self.last_ahead.eq(following == count)
-            m.d.sync += following.eq(following + 1)
+            m.d.sync += [self.last.eq(following == count), following.eq(following + 1)]
             with m.If(self.last):
-                m.d.comb += self.last_ahead.eq(single)
-        with m.If(self.begin | (self.step & self.last)):
+                m.d.sync += self.last.eq(single)
+        with m.If(self.begin | restart):
             m.d.sync += following.eq(2)
         with m.If(self.begin):
-            m.d.comb += self.last_ahead.eq(self.count == 1)
-            m.d.sync += [count.eq(self.count), single.eq(self.count == 1)]
-        m.d.sync += self.last.eq(self.last_ahead)
+            m.d.sync += [count.eq(self.count), single.eq(self.count == 1), self.last.eq(self.count == 1)]
         return m
