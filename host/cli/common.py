@@ -38,7 +38,8 @@ def config_option(function: F) -> F:
 def device_option(default: str) -> Callable[[F], F]:
     """`--device NAME`."""
     return click.option("--device", default=default, show_default=True, metavar="DEVICE",
-                        help="sim or golden, with :PRESET or :FILE.toml after it.")
+                        help="sim, golden or twin, with :PRESET or :FILE.toml after it; usb, usb:SERIAL or "
+                             "serial:PORT.")
 
 
 def trace_option(function: F) -> F:
