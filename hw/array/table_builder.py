@@ -169,14 +169,14 @@ class TableBuilder(wiring.Component):
         step_last = Signal()  # compared a cycle ahead
         chunk_ended = Signal()  # in the cycle before, which spares the counter of chunks a place behind `proceed`
         begin = self.commands.valid & self.commands.ready
+        begun, chunk_count = Signal(), Signal(layout["chunks"].shape, reset_less=True)  # long before the first step
         m.d.comb += [
             self.commands.ready.eq(~self.active),
-            chunks.begin.eq(begin), chunks.count.eq(self.commands.payload.chunks),
-            chunks.step.eq(chunk_ended),
+            chunks.begin.eq(begun), chunks.count.eq(chunk_count), chunks.step.eq(chunk_ended),
             stage.start.eq(running & (step == 0)), stage.step.eq(running & (step != 0)),
             table.row_blocks.eq(row_blocks),
         ]
-        m.d.sync += chunk_ended.eq(running & proceed & step_last)
+        m.d.sync += [chunk_ended.eq(running & proceed & step_last), begun.eq(begin)]
         with m.If(taken):
             m.d.sync += self.active.eq(0)
         with m.If(running & proceed):
@@ -192,6 +192,7 @@ class TableBuilder(wiring.Component):
             new = self.commands.payload
             m.d.sync += [
                 self.active.eq(1), running.eq(1), chunk.eq(new.activation_chunk), row_blocks.eq(new.row_blocks),
+                chunk_count.eq(new.chunks),
                 chunk_first.eq(1),
             ]
         return step, stage, chunk
