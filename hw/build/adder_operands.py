@@ -46,7 +46,8 @@ def absorb_operands(netlist: Netlist) -> int:
         if not 1 <= count <= _MOST_READERS or len(signals) > _FREE_INPUTS:
             continue
         places = readers[cells[name]["connections"]["Z"][0]]
-        halves = {(cell, port[-1]) for cell, port in places if _is_operand(cells[cell], port)}
+        # A reader that is gone was a LUT that an adder absorbed: what it read goes to that adder's other inputs now.
+        halves = {(cell, port[-1]) for cell, port in places if cell in cells and _is_operand(cells[cell], port)}
         if len(halves) < len(places) or halves & taken:
             continue
         changes = [change for cell, port in places

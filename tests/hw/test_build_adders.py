@@ -270,3 +270,25 @@ def test_conflicts(log):
     first, second = [name for name, cell in document.cells.items() if cell["type"] == "TRELLIS_FF"][:2]
     document.cells[second]["connections"]["Q"] = document.cells[first]["connections"]["Q"]
     assert document.conflicts() == [f"{first}.Q and {second}.Q"]
+
+
+def test_chain_of_lookups():
+    """A LUT whose only reader is a LUT that an adder absorbs stays, and feeds the adder."""
+    def lookup(output, table, *inputs):
+        ports = dict(zip("ABCD", [[bit] for bit in (*inputs, "0", "0", "0")], strict=False))
+        return {"type": "LUT4", "attributes": {}, "parameters": {"INIT": f"{table:016b}"},
+                "connections": {**ports, "Z": [output]},
+                "port_directions": dict.fromkeys(ports, "input") | {"Z": "output"}}
+
+    operands = {"A0": [2], "B0": [6], "C0": ["0"], "D0": ["1"], "A1": [3], "B1": ["0"], "C1": ["0"], "D1": ["1"],
+                "CIN": ["0"]}
+    sums = {"S0": [8], "S1": [9], "COUT": ["x"]}
+    adder = {"type": "CCU2C", "attributes": {}, "parameters": {"INIT0": f"{0x96AA:016b}", "INIT1": f"{0x96AA:016b}"},
+             "connections": operands | sums,
+             "port_directions": dict.fromkeys(operands, "input") | dict.fromkeys(sums, "output")}
+    cells = {"absorbed": lookup(6, 0x8888, 4, 7), "before": lookup(7, 0x6666, 2, 5), "adder": adder}
+    document = Netlist({"modules": {"top": {"attributes": {"top": "1"}, "cells": cells, "netnames": {}, "ports": {
+        "i": {"direction": "input", "bits": [2, 3, 4, 5]}, "o": {"direction": "output", "bits": [8, 9]}}}}})
+    assert absorb_operands(document) == 1
+    assert set(document.cells) == {"before", "adder"}
+    assert {wired(document.cells["adder"], port) for port in ("B0", "C0", "D0")} == {4, 7, "1"}
