@@ -1,7 +1,8 @@
 """hw.array.table_builder: every entry is the partial sum that its code stands for, and no table is written in use.
 
 Bounded: from reset to the end of the second table, or with two banks into the third. The control of both is proved with
-a walk of three trits; the walk of five, with a control that is fixed.
+a walk of three trits and anything around it; what the entries are, while words take a table at once and give it back
+at once or late, and for the walk of five while nothing waits.
 """
 
 import dataclasses
@@ -46,7 +47,8 @@ class TableBuilderSpecification(wiring.Component):
     The entries of a table are written in the order of their indices, from 1 on, chunk after chunk of the command, in
     one bank after the other; entry i of a group is gray_walk[i] . the group's activations. No entry is written while as
     many tables as there are banks are complete and not released, and a table is offered no earlier than two entries
-    before its end, or with two banks one. Without `entries`, what they are is not compared.
+    before its end, or with two banks one. What the entries are is compared if `late` is given: then there is one
+    command, of as many chunks as can be, whose tables are taken at once and released `late` cycles later.
 
     With two banks, what is said of an offered table stays only if it is taken at once when none before it is in use.
     """
@@ -58,8 +60,8 @@ class TableBuilderSpecification(wiring.Component):
     release: In(1)
     activations: In(data.ArrayLayout(signed(CODE_BITS), 18))
 
-    def __init__(self, banks=1, wrong=None, entries=True):
-        self._banks, self._wrong, self._compared = banks, wrong, entries
+    def __init__(self, banks=1, wrong=None, late=None):
+        self._banks, self._wrong, self._late = banks, wrong, late
         self._chunks = 1 + banks
         self._configuration = configuration(banks, self._chunks)
         self._dut = TableBuilder(self._configuration)
@@ -104,10 +106,10 @@ class TableBuilderSpecification(wiring.Component):
                     index, Const(0, len(dut.write_address) - 5), complete[0] ^ (wrong == "bank")))),
                 Assert(chunk < chunks), Assert(complete - free < self._banks - (wrong == "full")),
             ]
-            for group, entry in enumerate(dut.entries if self._compared else ()):
+            for group, entry in enumerate(() if self._late is None else dut.entries):
                 rows = []
                 for trits in self._walk:
-                    terms = [Array(stored[6 * number + 2 * digit + group] for number in range(count))[chunk]
+                    terms = [Array(stored[6 * number + 2 * digit + group] for number in range(count))[chunk[:bits]]
                              * (int(trit) if wrong != "sign" else abs(int(trit))) for digit, trit in enumerate(trits)]
                     rows.append(sum(terms, Const(0, signed(8))))
                 if wrong == "order":
@@ -122,6 +124,12 @@ class TableBuilderSpecification(wiring.Component):
                 Assert(dut.tables.payload.row_blocks == row_blocks),
             ]
         m.d.comb += [Assert(kept(m, dut.tables)), Assume(~self.release | (free != offered))]
+        if self._late is not None:
+            waited = Signal(range(self._late + 1))
+            held = free != offered
+            m.d.sync += waited.eq(Mux(held & ~self.release, waited + 1, 0))
+            m.d.comb += Assume(self.command & self.taken & (self.chunks == count)
+                               & (self.release == (held & (waited == self._late))))
         if self._banks > 1 and wrong != "waits":
             m.d.comb += Assume(~dut.tables.valid | self.taken | (free != offered))
         with m.If(self.release):
@@ -130,24 +138,30 @@ class TableBuilderSpecification(wiring.Component):
 
 
 def test_tables():
-    """For 36 cycles: two tables are complete after 6 + 13 + 1 + 13."""
+    """For 36 cycles: the second of two tables ends in cycle 35 at the earliest."""
     assert bounded(TableBuilderSpecification(), depth=36) is Verdict.PROVED
+
+
+@pytest.mark.parametrize("late", [0, 3])
+def test_entries(late):
+    """To the end of the second table."""
+    assert bounded(TableBuilderSpecification(late=late), depth=37 + late) is Verdict.PROVED
 
 
 def test_tables_two_banks():
     """For 39 cycles: the third table begins in cycle 36 at the earliest, if the first one is released by then."""
-    assert bounded(TableBuilderSpecification(banks=2, entries=False), depth=39) is Verdict.PROVED
+    assert bounded(TableBuilderSpecification(banks=2), depth=39) is Verdict.PROVED
 
 
-@pytest.mark.parametrize("wrong", ["sign", "order", "full", "offered"])
-def test_wrong_specification(wrong):
-    assert bounded(TableBuilderSpecification(wrong=wrong), depth=36) is Verdict.REFUTED
+@pytest.mark.parametrize(("wrong", "late"), [
+    ("sign", 0), ("order", 0), ("order", 3), ("full", None), ("offered", None)])
+def test_wrong_specification(wrong, late):
+    assert bounded(TableBuilderSpecification(wrong=wrong, late=late), depth=37) is Verdict.REFUTED
 
 
 @pytest.mark.parametrize("wrong", ["full", "offered", "bank", "waits"])
 def test_wrong_specification_two_banks(wrong):
-    specification = TableBuilderSpecification(banks=2, wrong=wrong, entries=False)
-    assert bounded(specification, depth=39) is Verdict.REFUTED
+    assert bounded(TableBuilderSpecification(banks=2, wrong=wrong), depth=39) is Verdict.REFUTED
 
 
 class WalkSpecification(wiring.Component):
