@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from trine.sim.errors import SimulatorError
+from trine.sim.instance import Instance, seed_argument
 from trine.sim.library import Library, load
 
 FOREVER = 2**62
@@ -26,7 +26,7 @@ class Transfer(NamedTuple):
     cycles: int
 
 
-class NativeModel:
+class NativeModel(Instance):
     """One instance of the simulated component, just after its registers were given their initial values.
 
     Between calls time stands still. Any number of models, of one library or of several, work side by side; one model
@@ -46,20 +46,13 @@ class NativeModel:
     """
 
     def __init__(self, library: Library, *, trace: Path | str | None = None, seed: int | None = 0) -> None:
-        self._handle: int | None = None
         if trace is not None:
             if not library.traced:
                 raise ValueError("waveforms need a library that was built with trace=True")
             with open(trace, "wb"):  # an error now rather than an empty file later
                 pass
-        self._functions = load(library.path)
         name = None if trace is None else str(trace).encode()
-        self._handle = self._functions.trine_open(-1 if seed is None else seed & 0x7FFFFFFF, name)
-        if self._functions.trine_error(self._handle):
-            try:
-                self._check(-1)
-            finally:
-                self.close()
+        super().__init__(load(library.path), seed_argument(seed), name)
 
     @property
     def cycles(self) -> int:
@@ -109,10 +102,7 @@ class NativeModel:
         """Simulates so many cycles; pending input is offered, output is not taken. ValueError for a negative number."""
         if cycles < 0:
             raise ValueError(f"cycles must not be negative, not {cycles!r}")
-        while cycles > 0:
-            part = min(cycles, CHUNK)
-            self._check(self._functions.trine_run(self._open(), part))
-            cycles -= part
+        self._in_parts(lambda part: int(self._functions.trine_run(self._open(), part)), cycles, CHUNK)
 
     def reset(self) -> None:
         """Holds `rst` for one clock edge: registers return to their initial values, memories keep their content.
@@ -132,12 +122,6 @@ class NativeModel:
         chances = [min(int(chance * 2**32), 2**32 - 1) for chance in (input, output)]
         self._functions.trine_stalls(self._open(), seed & 0xFFFFFFFF, *chances)
 
-    def close(self) -> None:
-        """Ends the model and completes its waveforms; calling it twice does no harm."""
-        handle, self._handle = self._handle, None
-        if handle:
-            self._functions.trine_close(handle)
-
     def __enter__(self) -> "NativeModel":
         return self
 
@@ -145,16 +129,3 @@ class NativeModel:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def __del__(self) -> None:
-        self.close()
-
-    def _open(self) -> int:
-        if not self._handle:
-            raise ValueError("the model is closed")
-        return self._handle
-
-    def _check(self, result: int) -> None:
-        if result < 0:
-            message = self._functions.trine_error(self._open()).decode(errors="replace")
-            raise SimulatorError(f"the simulation failed: {message}")

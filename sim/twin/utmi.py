@@ -12,7 +12,7 @@ after which a frame that stopped is given up, stand still in them.
 import ctypes
 
 from trine.hw.usb.in_endpoint import QUIET_CYCLES
-from trine.sim.errors import SimulatorError
+from trine.sim.instance import Instance, seed_argument
 from trine.sim.library import Library, load
 from trine.sim.model import FOREVER
 from trine.sim.twin.harness import UTMI_FUNCTIONS
@@ -25,7 +25,7 @@ CROSSING = 16
 """Cycles of `sync` that what the accelerator did last needs to reach the domain `usb`."""
 
 
-class UtmiModel:
+class UtmiModel(Instance):
     """One instance of the simulated device, just after power-up.
 
     Between calls time stands still. One model must not be used by two threads at once.
@@ -41,21 +41,14 @@ class UtmiModel:
 
     def __init__(self, library: Library, speed: Speed, device_clock: int, *, seed: int | None = 0,
                  every_edge: bool = False) -> None:
-        self._handle: int | None = None
         if device_clock <= 0:
             raise ValueError(f"device_clock must be positive, not {device_clock!r}")
         self._speed = speed
-        self._functions = load(library.path, UTMI_FUNCTIONS)
-        self._handle = self._functions.trine_open(
-            -1 if seed is None else seed & 0x7FFFFFFF, speed.clock, device_clock, speed.cycle_bits,
+        self._buffer = ctypes.create_string_buffer(MAXIMUM_LENGTH + 1)
+        super().__init__(
+            load(library.path, UTMI_FUNCTIONS), seed_argument(seed), speed.clock, device_clock, speed.cycle_bits,
             speed.sync_bits // speed.cycle_bits, speed.eop_bits // speed.cycle_bits,
             FOREVER if every_edge else QUIET_CYCLES + CROSSING)
-        self._buffer = ctypes.create_string_buffer(MAXIMUM_LENGTH + 1)
-        if self._functions.trine_error(self._handle):
-            try:
-                self._check(-1)
-            finally:
-                self.close()
 
     @property
     def bits(self) -> int:
@@ -103,27 +96,5 @@ class UtmiModel:
 
     def idle(self, bits: int, line: Line) -> None:
         """Nothing but time, at least so many bit times, with the line in that state."""
-        cycles = -(-bits // self._speed.cycle_bits)
-        while cycles > 0:
-            part = min(cycles, CHUNK)
-            self._check(self._functions.trine_idle(self._open(), part, line))
-            cycles -= part
-
-    def close(self) -> None:
-        """Ends the model; calling it twice does no harm."""
-        handle, self._handle = self._handle, None
-        if handle:
-            self._functions.trine_close(handle)
-
-    def __del__(self) -> None:
-        self.close()
-
-    def _open(self) -> int:
-        if not self._handle:
-            raise ValueError("the model is closed")
-        return self._handle
-
-    def _check(self, result: int) -> None:
-        if result < 0:
-            message = self._functions.trine_error(self._open()).decode(errors="replace")
-            raise SimulatorError(f"the simulation failed: {message}")
+        self._in_parts(lambda part: int(self._functions.trine_idle(self._open(), part, line)),
+                       -(-bits // self._speed.cycle_bits), CHUNK)
