@@ -62,10 +62,7 @@ def make_bitstream(design: Design, board: Board, seeds: Iterable[int], *, check:
     configuration = design.configuration
     name, part = configuration.name, find_part(configuration.part)
     workshop = Workshop(name, part, Store(folder or default_folder()))
-    synthesis = workshop.synthesis(design)
-    progress("synthesised: " + ", ".join(f"{count} {cell}" for cell, count in synthesis.cells.items()))
-    if check is not None:
-        progress(check(synthesis))
+    synthesis = workshop.netlist(design, check, progress)
     tried: dict[int, Routing] = {}
     for seed in seeds:
         _, tried[seed] = next(workshop.routings(synthesis, design, [seed], 1))

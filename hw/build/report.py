@@ -47,10 +47,7 @@ def make_report(preset: str, make_design: Callable[[], Design], configuration: C
     design = make_design()
     required = dict(design.required_mhz)
     workshop = Workshop(preset, part, Store(folder or default_folder()))
-    synthesis = workshop.synthesis(design)
-    progress("synthesised: " + ", ".join(f"{count} {cell}" for cell, count in synthesis.cells.items()))
-    if check is not None:
-        progress(check(synthesis))
+    synthesis = workshop.netlist(design, check, progress)
 
     routings: dict[int, Routing] = {}
     for seed, routing in workshop.routings(synthesis, design, seeds, jobs):

@@ -47,16 +47,12 @@ class Workshop:
     def _router(self) -> str:
         return f"nextpnr-{self._part.family}"
 
-    def synthesis(self, design: Design) -> Synthesis:
-        """The netlist of a design. Raises as `synthesise`."""
-        key = ("netlist", design.rtlil, self._part.family, self._part.synthesis, self.versions["yosys"],
-               synthesis_flow.REVISION)
-        kept = self._store.get(*key)
-        if kept is not None:
-            return Synthesis(**json.loads(kept))
-        synthesis = synthesis_flow.synthesise(design.rtlil, self._part, self._log("yosys"))
-        self._store.put(json.dumps({"netlist": synthesis.netlist, "cells": dict(synthesis.cells),
-                                    "clocks": dict(synthesis.clocks)}), *key)
+    def netlist(self, design: Design, check: NetlistCheck | None, progress: Progress) -> Synthesis:
+        """The netlist of a design, looked at by `check` if there is one. Raises as `synthesise` and `check`."""
+        synthesis = self._synthesis(design)
+        progress("synthesised: " + ", ".join(f"{count} {cell}" for cell, count in synthesis.cells.items()))
+        if check is not None:
+            progress(check(synthesis))
         return synthesis
 
     def routings(self, synthesis: Synthesis, design: Design, seeds: list[int],
@@ -79,6 +75,17 @@ class Workshop:
         """The bitstream of a seed; options are those of ecppack. Raises as `route` and `pack`."""
         routed = self._route(synthesis, design, seed, None)
         return pack(routed.layout, self._part, options, self._log(PACKERS[self._part.family]))
+
+    def _synthesis(self, design: Design) -> Synthesis:
+        key = ("netlist", design.rtlil, self._part.family, self._part.synthesis, self.versions["yosys"],
+               synthesis_flow.REVISION)
+        kept = self._store.get(*key)
+        if kept is not None:
+            return Synthesis(**json.loads(kept))
+        synthesis = synthesis_flow.synthesise(design.rtlil, self._part, self._log("yosys"))
+        self._store.put(json.dumps({"netlist": synthesis.netlist, "cells": dict(synthesis.cells),
+                                    "clocks": dict(synthesis.clocks)}), *key)
+        return synthesis
 
     def _read(self, synthesis: Synthesis, design: Design, seed: int, stop: threading.Event) -> Routing:
         routing = read_routing(self._route(synthesis, design, seed, stop).report, self._part, synthesis)
