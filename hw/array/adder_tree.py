@@ -10,7 +10,7 @@ and wrong with saturating accumulators); a population count of the negative weig
 Terms are added in chains of four, whose sums a tree adds. In an adder with the running sum on one side, an ECP5 has the
 mask of the other side in the carry cells themselves (hw.build.adder_operands), so that only a chain's first term needs
 LUTs for it. All of `array_25f_384` takes 7,403 LUT4 of the netlist as a tree of pairs, 6,888 with chains of four, 7,039
-with chains of eight, which need longer queues behind them and four cycles more.
+with chains of eight, which need four cycles more.
 """
 
 from amaranth.hdl import Module, signed, unsigned
