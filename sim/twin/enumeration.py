@@ -94,15 +94,18 @@ def _configuration(data: bytes) -> SimpleNamespace:
         if length < 2 or position + length > len(data):
             raise BusFault(f"the configuration's descriptors make no sense: {data.hex()}")
         descriptor = data[position : position + length]
-        if kind == INTERFACE:
-            interface = _fields(descriptor)
-            interface.endpoints = []
-            if interface.bAlternateSetting == 0:
-                configuration.interfaces.append([])
-            configuration.interfaces[-1].append(interface)
-        elif kind == ENDPOINT:
-            endpoint = _fields(descriptor)
-            endpoint.bRefresh = endpoint.bSynchAddress = 0
-            configuration.interfaces[-1][-1].endpoints.append(endpoint)
         position += length
+        if kind not in (INTERFACE, ENDPOINT):
+            continue
+        found = _fields(descriptor)
+        if kind == INTERFACE and found.bAlternateSetting == 0:
+            configuration.interfaces.append([])
+        if not configuration.interfaces:
+            raise BusFault(f"the configuration's descriptors make no sense: {data.hex()}")
+        if kind == INTERFACE:
+            found.endpoints = []
+            configuration.interfaces[-1].append(found)
+        else:
+            found.bRefresh = found.bSynchAddress = 0
+            configuration.interfaces[-1][-1].endpoints.append(found)
     return configuration

@@ -63,7 +63,8 @@ class HostController:
         self._turns: deque[int] = deque()
         self._lost_turns: dict[int, int] = {}
         self._asked = False
-        self._turnstile, self._bus = threading.Lock(), threading.Lock()
+        # Reentrant: Ctrl-C may come between a lock and its `try`, and then the same thread has to unplug the device.
+        self._turnstile, self._bus = threading.Lock(), threading.RLock()
 
     @property
     def time(self) -> BusTime:

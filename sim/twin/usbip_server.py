@@ -115,10 +115,12 @@ class UsbIpServer:
             _Session(self._controller, stream, self._attached.address, self._configured).run()
             self._log(f"{name}: has left")
         finally:
-            with contextlib.suppress(Unplugged):
-                self._attached = attach(self._controller)  # whatever the client did to it
             self._configuration = 0
-            self._owner.release()
+            try:
+                with contextlib.suppress(Unplugged):
+                    self._attached = attach(self._controller)  # whatever the client did to it
+            finally:
+                self._owner.release()
 
     def _configured(self, value: int) -> None:
         self._configuration = value

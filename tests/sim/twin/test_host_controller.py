@@ -298,6 +298,18 @@ def test_unplugged(greeted):
     assert not greeted.step()
 
 
+def test_an_interrupt_that_keeps_the_bus_held_does_not_keep_the_device_plugged_in(greeted):
+    def interrupted():
+        held = greeted._exclusive()
+        held.__enter__()
+        greeted.unplug()
+
+    thread = threading.Thread(target=interrupted, daemon=True)
+    thread.start()
+    thread.join(SECONDS)
+    assert not thread.is_alive()
+
+
 def test_the_frame_is_a_millisecond(greeted):
     """A start every 12,000 bit times, and no transaction that might cross one."""
     silent = greeted.submit(Transfer(0x81, length=64))
