@@ -86,6 +86,16 @@ def test_only_one_client_has_the_device(server):
     server.free()
 
 
+def test_a_device_that_cannot_be_enumerated_anew(server):
+    """The bus is broken while a client leaves; when it works again, the next one gets the device."""
+    first = server.free()
+    server.controller.disturb(lambda host, packet: None)
+    first.socket.close()
+    server.logged("disconnected: the device does not answer")
+    server.controller.disturb(None)
+    server.free()
+
+
 def test_a_device_that_is_not_there(server):
     other = Client(server.port)
     assert other.operation(IMPORT, b"2-1".ljust(32, b"\0")) == 1
