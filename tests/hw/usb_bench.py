@@ -9,6 +9,7 @@ from luna.gateware.interface.utmi import UTMIInterface
 
 from tests.hw.usb_host import UsbHost
 from tests.hw.usb_wires import UtmiWire
+from trine.firmware.usb import ENDPOINT_IN, ENDPOINT_OUT
 from trine.hw.usb.device import UsbDevice
 
 USB_MHZ, SYNC_MHZ = 12, 17.3
@@ -74,3 +75,20 @@ class UsbBench:
     async def _testbench(self, ctx: Any) -> None:
         assert self._current is not None
         await self._current(ctx)
+
+
+async def echo(host, data):
+    """Writes `data` in one transfer, and reads until as much has come, however it is cut."""
+    received = b""
+    for start in range(0, max(1, len(data)), host.packet):
+        await host.write_packet(ENDPOINT_OUT, data[start : start + host.packet])
+        received += await host.poll(ENDPOINT_IN) or b""
+    while len(received) < len(data):
+        received += await host.read_packet(ENDPOINT_IN)
+    return received
+
+
+async def nothing_left(host):
+    """Whether the endpoint has nothing to give but the empty packet that may end a burst."""
+    await host.wire.idle(100)
+    return not await host.poll(ENDPOINT_IN) and await host.poll(ENDPOINT_IN) is None
