@@ -118,7 +118,9 @@ def test_fault_of_a_large_write_is_told_to_the_reader(usb, plugged):
     plugged.meet = once(ENDPOINT_OUT, Fault(errno.EPIPE, 300))
     with pytest.raises(TransportFault):
         usb.write(echo(64) * 20), usb.read_exact(76 * 20, 5)
-    assert Connection(usb).exchange([(Request.ECHO, b"abc")]) == [b"abc"]
+    connection = Connection(usb)
+    connection.resynchronise()  # answers to frames before the fault may have been left in the device
+    assert connection.exchange([(Request.ECHO, b"abc")]) == [b"abc"]
 
 
 def test_device_that_takes_nothing(usb, plugged, monkeypatch):
