@@ -96,6 +96,8 @@ class Accelerator(wiring.Component):
             counters.array_idle.eq(~array.active),
             counters.running.eq(sequencer.running), counters.ending.eq(sequencer.ending),
             counters.linked.eq(receiver.active | receiver.valid | controller.active), counters.hold.eq(controller.hold),
-            controller.counters.eq(counters.counters),
+            controller.settled.eq(counters.settled), controller.cycles.eq(counters.cycles),
+            counters.address.eq(controller.counter_address), counters.read.eq(controller.counter_read),
+            controller.counter_byte.eq(counters.byte),
         ]
         return m

@@ -3,11 +3,11 @@
 import struct
 
 from amaranth.hdl import Array, Const, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from trine.firmware.configuration import Configuration
-from trine.firmware.counters import COUNTER_NAMES, COUNTERS_FORMAT
+from trine.firmware.counters import COUNTERS_FORMAT
 from trine.firmware.link import (
     ERROR,
     INFO_FORMAT,
@@ -57,7 +57,9 @@ class Controller(wiring.Component):
     weights, program, activations: Out, load ports.
     result_address, result_value, result_data: the result buffer's read port.
     runs: Out, entry addresses to the sequencer; done, fault: In, its answer.
-    counters: In. hold: Out, 1 while they must not count, because they are being read.
+    hold: Out, 1 while cycles are not counted, because the counters are being read. settled: In, now they can be.
+    counter_address, counter_read: Out, a byte of them, counter_byte: In, which is there a cycle later and stays.
+    cycles: In, the cycle counter.
     active: Out, 1 while a request is being served.
     """
 
@@ -82,8 +84,12 @@ class Controller(wiring.Component):
             "runs": Out(stream.Signature(unsigned(32))),
             "done": In(1),
             "fault": In(1),
-            "counters": In(data.ArrayLayout(unsigned(64), len(COUNTER_NAMES))),
             "hold": Out(1),
+            "settled": In(1),
+            "counter_address": Out(range(struct.calcsize(COUNTERS_FORMAT))),
+            "counter_read": Out(1),
+            "counter_byte": In(8),
+            "cycles": In(64),
             "active": Out(1),
         })
 
@@ -91,12 +97,13 @@ class Controller(wiring.Component):
         m = Module()
         configuration = self._configuration
         image_id, retired = Signal(32), Signal(64)
-        arguments = Signal(96)  # the payload's first bytes, lowest first
-        region, address, count = arguments[0:8], arguments[32:64], arguments[64:96]
+        arguments = Signal(80)  # the payload's first bytes, lowest first
+        large = Signal()  # there is something in the two behind them, the upper half of a count
+        region, address, count = arguments[0:8], arguments[32:64], arguments[64:80]
         taken = Signal(16)  # bytes of the payload that were consumed
         room = Signal(range(configuration.result_beats + 1))  # beats of the result buffer from `address` on
         most = MAXIMUM_READ_BYTES // configuration.beat_bytes
-        beyond_buffer, too_many = _exceeds(address, configuration.result_beats), _exceeds(count, most)
+        beyond_buffer, too_many = _exceeds(address, configuration.result_beats), large | _exceeds(count, most)
         error = Signal(Error)
         beyond = Signal()
         opcode, length = self.request.opcode, self.request.length
@@ -119,7 +126,7 @@ class Controller(wiring.Component):
         ]
         with m.FSM() as fsm:
             with m.State("IDLE"):
-                m.d.sync += [taken.eq(0), beyond.eq(0)]
+                m.d.sync += [taken.eq(0), beyond.eq(0), large.eq(0)]
                 with m.If(self.valid & (self.request.error != 0)):
                     fail(self.request.error)
                 with m.Elif(self.valid):
@@ -136,6 +143,8 @@ class Controller(wiring.Component):
                 m.d.comb += self.payload.ready.eq(1)
                 with m.If(self.payload.valid):
                     m.d.sync += [arguments.word_select(taken[:4], 8).eq(self.payload.payload), taken.eq(taken + 1)]
+                    with m.If(taken[:4] >= len(arguments) // 8):
+                        m.d.sync += large.eq(large | self.payload.payload.any())
                     with m.Switch(opcode):
                         for request, size in ARGUMENT_BYTES.items():
                             with m.Case(request), m.If(taken == size - 1):
@@ -150,7 +159,7 @@ class Controller(wiring.Component):
                         respond(4)
                     with m.Case(Request.INFO):
                         respond(struct.calcsize(INFO_FORMAT))
-                    with m.Case(Request.COUNTERS):
+                    with m.Case(Request.COUNTERS), m.If(self.settled):
                         respond(struct.calcsize(COUNTERS_FORMAT))
                     with m.Case(Request.ECHO):
                         respond(length)
@@ -207,7 +216,7 @@ class Controller(wiring.Component):
                     m.next = "RUNNING"
             with m.State("RUNNING"):
                 with m.If(self.done):
-                    m.d.sync += retired.eq(self.counters[0])
+                    m.d.sync += retired.eq(self.cycles)
                     with m.If(self.fault):
                         fail(Error.FAULT)
                     with m.Else():
@@ -243,14 +252,15 @@ class Controller(wiring.Component):
         return load
 
     def _fixed_reply(self, m, image_id, retired, error):
-        """The byte of a short response that is to be sent next."""
+        """The byte of a short response that is to be sent next; `retired` leaves as it is sent."""
         configuration = self._configuration
         position = Signal(6)  # one ahead of the byte that is offered
         byte, offered = Signal(8), Signal(8)
         with m.If(~self.active):
             m.d.sync += position.eq(0)
         with m.Elif(self.start | self.reply_payload.ready):
-            m.d.sync += [position.eq(position + 1), offered.eq(byte)]
+            m.d.comb += self.counter_read.eq(1)
+            m.d.sync += [position.eq(position + 1), offered.eq(byte), retired.eq(retired >> 8)]
         info = struct.pack(INFO_FORMAT, PROTOCOL_VERSION, configuration.maximum_payload, configuration.lanes,
                            configuration.depth, configuration.configuration_hash, self._build_id, 0,
                            configuration.clock_khz)
@@ -259,13 +269,12 @@ class Controller(wiring.Component):
         with m.Switch(self.reply.opcode):
             with m.Case(ERROR):
                 m.d.comb += byte.eq(Mux(position == 0, error, self.request.opcode))
-            with m.Case(Request.COUNTERS | RESPONSE_BIT):
-                m.d.comb += byte.eq(self.counters.as_value().word_select(position, 8))
             with m.Case(Request.RUN | RESPONSE_BIT):
-                m.d.comb += byte.eq(retired.word_select(position[:3], 8))
+                m.d.comb += byte.eq(retired[:8])
             with m.Default():  # HELLO is the beginning of INFO
                 m.d.comb += byte.eq(Array(known)[position])
-        return offered
+        m.d.comb += self.counter_address.eq(position)
+        return Mux(self.reply.opcode == Request.COUNTERS | RESPONSE_BIT, self.counter_byte, offered)
 
     def _results(self, m, address):
         """The byte of the result buffer that is to be sent next; the value after the current one is always ahead."""

@@ -57,7 +57,7 @@ class Loaded(wiring.Component):
 
 @functools.cache
 def simulation():
-    return Simulation(Loaded())
+    return Simulation(Loaded(), slots=7)
 
 
 class Served:
@@ -86,7 +86,7 @@ class Served:
 
         async def runs(ctx):
             ctx.set(controller.runs.ready, 1)
-            ctx.set(controller.counters, COUNTERS)
+            ctx.set(controller.cycles, COUNTERS[0])
             while True:
                 _, _, valid, entry = await ctx.tick().sample(controller.runs.valid, controller.runs.payload)
                 if valid:
@@ -94,16 +94,27 @@ class Served:
                     ctx.set(controller.runs.ready, 0)
                     for _ in range(run_cycles):
                         await ctx.tick()
-                    ctx.set(controller.counters, [999, *COUNTERS[1:]])
+                    ctx.set(controller.cycles, 999)
                     ctx.set(controller.done, 1)
                     ctx.set(controller.fault, len(self.entries) - 1 in faults)
                     await ctx.tick()
                     ctx.set(controller.done, 0)
                     ctx.set(controller.fault, 0)
-                    ctx.set(controller.counters, COUNTERS)
+                    ctx.set(controller.cycles, COUNTERS[0])
                     ctx.set(controller.runs.ready, 1)
 
-        simulation().run(serve, monitors=[results, runs, self.active, *self._writes.values()])
+        async def counters(ctx):
+            stored = struct.pack(COUNTERS_FORMAT, *COUNTERS)
+            waited = 0
+            while True:
+                _, _, hold, wanted, address = await ctx.tick().sample(
+                    controller.hold, controller.counter_read, controller.counter_address)
+                waited = waited + 1 if hold else 0
+                ctx.set(controller.settled, waited > 7)
+                if wanted:
+                    ctx.set(controller.counter_byte, stored[address] if waited > 8 else 0xA5)
+
+        simulation().run(serve, monitors=[results, runs, counters, self.active, *self._writes.values()])
 
     async def _exchange(self, ctx, frame, error, pauses):
         """Plays receiver and transmitter for one request, until it is released."""

@@ -1,13 +1,16 @@
 """hw.sequencer.counters: each cycle in exactly one cause."""
 
+import collections
+import functools
 import itertools
 import random
+import struct
 
 import pytest
 
 from tests.hw.simulation import simulate
-from trine.firmware.counters import CAUSES, COUNTER_NAMES
-from trine.hw.sequencer.counters import CycleCounters
+from trine.firmware.counters import CAUSES, COUNTER_NAMES, COUNTERS_FORMAT
+from trine.hw.sequencer.counters import PASS, CycleCounters
 
 INPUTS = ("word", "pacing", "building", "array_idle", "running", "ending", "linked", "hold")
 
@@ -25,46 +28,110 @@ def cause(word, pacing, building, array_idle, running, ending, linked, hold):
     return "link_stall" if linked else "idle"
 
 
-def run(cycles):
-    """The counters after each of `cycles` (values of INPUTS), as dictionaries."""
+async def tick(ctx, dut, values):
+    """One cycle with these values of INPUTS."""
+    for name, value in zip(INPUTS, values, strict=True):
+        ctx.set(getattr(dut, name), value)
+    await ctx.tick()
+
+
+async def read(ctx, dut, around=(0,) * 7):
+    """All counters, while they are held and whatever happens around them."""
+    held = (*around, 1)
+    for waited in itertools.count():
+        await tick(ctx, dut, held)
+        if ctx.get(dut.settled):
+            break
+        assert waited < 2 * PASS + 4
+    found = []
+    for address in range(PASS):
+        ctx.set(dut.address, address)
+        ctx.set(dut.read, 1)
+        await tick(ctx, dut, held)
+        ctx.set(dut.address, 0)
+        ctx.set(dut.read, 0)
+        await tick(ctx, dut, held)
+        found.append(ctx.get(dut.byte))
+    counters = struct.unpack(COUNTERS_FORMAT, bytes(found))
+    assert ctx.get(dut.cycles) == counters[0]
+    return dict(zip(COUNTER_NAMES, counters, strict=True))
+
+
+def run(testbench):
     dut = CycleCounters()
-    seen = []
-
-    async def testbench(ctx):
-        for values in [*cycles, (0,) * 7 + (1,), (0,) * 7 + (1,)]:
-            for name, value in zip(INPUTS, values, strict=True):
-                ctx.set(getattr(dut, name), value)
-            _, _, counters = await ctx.tick().sample(dut.counters)
-            seen.append({name: int(counter) for name, counter in zip(COUNTER_NAMES, counters, strict=True)})
-
-    simulate(dut, testbench)
-    return seen
-
-
-def expected(cycles):
-    counters = dict.fromkeys(COUNTER_NAMES, 0)
-    yield dict(counters)
-    for values in cycles:
-        found = cause(*values)
-        if found:
-            counters["cycles"] += 1
-            counters[found] += 1
-        yield dict(counters)
+    simulate(dut, functools.partial(testbench, dut=dut))
 
 
 @pytest.mark.parametrize("order", range(2))
 def test_every_cycle(order):
-    """Every combination of the inputs, one cycle each, in two orders; each shows two cycles later."""
+    """Every combination of the inputs in two orders, one to three of them between two readings."""
     cycles = list(itertools.product((0, 1), repeat=len(INPUTS)))
-    random.Random(order).shuffle(cycles)
-    seen = run(cycles)
-    assert seen[1:] == list(expected(cycles))
-    assert all(counters["cycles"] == sum(counters[name] for name in CAUSES) for counters in seen)
+    chance = random.Random(order)
+    chance.shuffle(cycles)
+    counters = dict.fromkeys(COUNTER_NAMES, 0)
+
+    async def testbench(ctx, dut):
+        while cycles:
+            for _ in range(min(len(cycles), chance.randint(1, 3))):
+                values = cycles.pop()
+                await tick(ctx, dut, values)
+                if found := cause(*values):
+                    counters["cycles"] += 1
+                    counters[found] += 1
+            assert await read(ctx, dut, chance.choices((0, 1), k=7)) == counters
+
+    run(testbench)
+
+
+@pytest.mark.parametrize("length", [1, PASS, 1000])
+@pytest.mark.parametrize("name", [name for name in CAUSES if name != "activation_stall"])
+def test_nothing_is_lost_between_visits(name, length):
+    """One cause for a long time, two cycles of each other before and after."""
+    values = {cause(*values): values for values in itertools.product((0, 1), repeat=len(INPUTS))}
+
+    async def testbench(ctx, dut):
+        expected = dict.fromkeys(COUNTER_NAMES, 0)
+        for other in (*CAUSES, name, *CAUSES):
+            for _ in range(length if other == name else 2):
+                if other in values:
+                    await tick(ctx, dut, values[other])
+                    expected[other] += 1
+                    expected["cycles"] += 1
+        assert await read(ctx, dut) == expected
+
+    run(testbench)
+
+
+def test_carries_and_wraps():
+    """From byte to byte, and to nowhere out of the last."""
+    before = [*((1 << 8 * index) - 1 for index in range(1, 8)), (1 << 64) - 2]
+
+    async def testbench(ctx, dut):
+        await read(ctx, dut)
+        for place, byte in enumerate(struct.pack(COUNTERS_FORMAT, *before)):
+            ctx.set(dut._bytes[place], byte)
+        for values in itertools.product((0, 1), repeat=len(INPUTS)):
+            for _ in range(3):
+                await tick(ctx, dut, values)
+        counted = collections.Counter(
+            found for values in itertools.product((0, 1), repeat=len(INPUTS)) if (found := cause(*values)))
+        gained = [3 * counted.total(), *(3 * counted[name] for name in CAUSES)]
+        ctx.set(dut.cycles, sum(before[:1]) + gained[0])  # not what this is about
+        assert list((await read(ctx, dut)).values()) == [
+            (old + more) % (1 << 64) for old, more in zip(before, gained, strict=True)]
+
+    run(testbench)
 
 
 def test_hold():
-    """What is held stands still, whatever happens meanwhile."""
-    nothing, held = (0,) * 8, (1,) * 8
-    seen = run([nothing] * 3 + [held] * 10 + [nothing] * 2)
-    assert [counters["cycles"] for counters in seen] == [0, 0, 1, 2, *[3] * 11, 4, 5]
-    assert seen[-1] == {**dict.fromkeys(COUNTER_NAMES, 0), "cycles": 5, "idle": 5}
+    """What is held stands still, whatever happens meanwhile; and the cycle counter shows a cycle two cycles later."""
+    seen = []
+
+    async def testbench(ctx, dut):
+        for values in [(0,) * 8] * 3 + [(1,) * 8] * 500 + [(0,) * 8] * 2:
+            seen.append(ctx.get(dut.cycles))
+            await tick(ctx, dut, values)
+        assert await read(ctx, dut) == {**dict.fromkeys(COUNTER_NAMES, 0), "cycles": 5, "idle": 5}
+
+    run(testbench)
+    assert seen == [0, 0, 1, 2, *[3] * 501]
