@@ -77,12 +77,13 @@ class Workshop:
         return pack(routed.layout, self._part, options, self._log(PACKERS[self._part.family]))
 
     def _synthesis(self, design: Design) -> Synthesis:
-        key = ("netlist", design.rtlil, self._part.family, self._part.synthesis, self.versions["yosys"],
+        mhz = max(design.required_mhz.values())
+        key = ("netlist", design.rtlil, self._part.family, self._part.synthesis, mhz, self.versions["yosys"],
                synthesis_flow.REVISION)
         kept = self._store.get(*key)
         if kept is not None:
             return Synthesis(**json.loads(kept))
-        synthesis = synthesis_flow.synthesise(design.rtlil, self._part, self._log("yosys"))
+        synthesis = synthesis_flow.synthesise(design.rtlil, self._part, self._log("yosys"), mhz)
         self._store.put(json.dumps({"netlist": synthesis.netlist, "cells": dict(synthesis.cells),
                                     "clocks": dict(synthesis.clocks)}), *key)
         return synthesis
