@@ -87,9 +87,9 @@ class TableBuilder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         # The same twice, for the pipeline with its hundreds of flip-flops and for what counts in front of it; one is
-        # inverted, lest they be made one again.
+        # inverted, lest they be made one again. An iCE40's pipeline is short.
         advance, waits = Signal(init=1), Signal()
-        proceed = ~waits
+        proceed = ~waits if self._banks == 1 else advance
         m.d.comb += self.enable.eq(advance)
         step, stage, chunk = self._sequence(m, proceed)
 
@@ -166,22 +166,35 @@ class TableBuilder(wiring.Component):
         row_blocks = Signal(layout["row_blocks"].shape, reset_less=True)
         table = self.tables.payload
         taken = self.tables.valid & self.tables.ready & table.last
-        step_last = Signal()  # compared a cycle ahead
-        chunk_ended = Signal()  # in the cycle before, which spares the counter of chunks a place behind `proceed`
         begin = self.commands.valid & self.commands.ready
-        begun, chunk_count = Signal(), Signal(layout["chunks"].shape, reset_less=True)  # long before the first step
+        ends = Signal()  # the last step of a chunk is taken
         m.d.comb += [
             self.commands.ready.eq(~self.active),
-            chunks.begin.eq(begun), chunks.count.eq(chunk_count), chunks.step.eq(chunk_ended),
             stage.start.eq(running & (step == 0)), stage.step.eq(running & (step != 0)),
             table.row_blocks.eq(row_blocks),
         ]
-        m.d.sync += [chunk_ended.eq(running & proceed & step_last), begun.eq(begin)]
+        if self._banks > 1:
+            m.d.comb += [
+                ends.eq(running & proceed & (step == self.steps)),
+                chunks.begin.eq(begin), chunks.count.eq(self.commands.payload.chunks), chunks.step.eq(ends),
+            ]
+        else:  # The last step is told a cycle ahead, and the counter of chunks hears of everything a cycle late.
+            step_last, ended, begun = Signal(), Signal(), Signal()
+            count = Signal(layout["chunks"].shape, reset_less=True)
+            m.d.comb += [
+                ends.eq(running & proceed & step_last),
+                chunks.begin.eq(begun), chunks.count.eq(count), chunks.step.eq(ended),
+            ]
+            m.d.sync += [begun.eq(begin), ended.eq(ends)]
+            with m.If(running & proceed):
+                m.d.sync += step_last.eq(step == self.steps - 1)
+            with m.If(begin):
+                m.d.sync += count.eq(self.commands.payload.chunks)
         with m.If(taken):
             m.d.sync += self.active.eq(0)
         with m.If(running & proceed):
-            m.d.sync += [step.eq(step + 1), step_last.eq(step == self.steps - 1)]
-            with m.If(step_last):
+            m.d.sync += step.eq(step + 1)
+            with m.If(ends):
                 m.d.sync += [step.eq(0), chunk_first.eq(0), running.eq(~chunks.last)]
             with m.If((step == 0) & ~chunk_first):  # now the last step's move is known, which still needed the old one
                 m.d.sync += chunk.eq(chunk + 1)
@@ -192,7 +205,6 @@ class TableBuilder(wiring.Component):
             new = self.commands.payload
             m.d.sync += [
                 self.active.eq(1), running.eq(1), chunk.eq(new.activation_chunk), row_blocks.eq(new.row_blocks),
-                chunk_count.eq(new.chunks),
                 chunk_first.eq(1),
             ]
         return step, stage, chunk
