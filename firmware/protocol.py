@@ -17,6 +17,7 @@ from trine.firmware.link import (
 )
 from trine.firmware.markdown import module_docstring, table
 from trine.firmware.presets import PRESETS
+from trine.firmware.uart import baud_rate
 
 
 def protocol(command: str) -> str:
@@ -98,7 +99,7 @@ def _uart() -> str:
     return "\n\n".join([
         "Eight data bits, no parity, one stop bit, no handshake of any kind; the idle line is high. A byte whose stop "
         "bit is wrong is dropped.",
-        table(("preset", "baud"), ((f"`{name}`", f"{round(10 * preset.link.bytes_per_second):,}")
+        table(("preset", "baud"), ((f"`{name}`", f"{baud_rate(preset.link):,}")
                                    for name, preset in PRESETS.items()
                                    if preset.link is not None and preset.link.kind == "uart")),
         recovery.PACING,

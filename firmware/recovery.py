@@ -4,13 +4,12 @@ The device's side is firmware.receiver's. host.connection and host.device act by
 quotes them.
 """
 
+from trine.firmware.uart import BUFFERED_PAYLOADS
+
 ATTEMPTS = 3
 """How often an exchange is tried before the link is given up."""
 GREETINGS = 6
 """How many HELLOs a resynchronisation sends, each to a device that may still wait for the rest of a lost frame."""
-
-BUFFERED_PAYLOADS = 2
-"""How many times maximum_payload a device behind a UART keeps of the requests that come while it serves one."""
 
 PACING = (
     f"While it serves a request, a device behind a UART keeps {BUFFERED_PAYLOADS} x maximum_payload bytes of those "

@@ -24,7 +24,8 @@ from trine.firmware.link import (
     check_crc,
     decode_header,
 )
-from trine.firmware.recovery import ATTEMPTS, BUFFERED_PAYLOADS, GREETINGS
+from trine.firmware.recovery import ATTEMPTS, GREETINGS
+from trine.firmware.uart import BUFFERED_PAYLOADS
 from trine.host.errors import DeviceError
 from trine.host.transport import Transport, TransportFault
 

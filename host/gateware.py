@@ -62,19 +62,20 @@ def routed_report(configuration: Configuration, seeds: Sequence[int], jobs: int,
 
 
 def bitstream(preset: str, configuration: Configuration, seeds: Sequence[int], folder: Path,
-              progress: Callable[[str], None], check: bool = True) -> tuple[dict[str, Any], Path]:
+              progress: Callable[[str], None], check: bool = True,
+              serial: str | None = None) -> tuple[dict[str, Any], Path]:
     """Build the bitstream of a configuration for a preset's board, from the first seed whose timing is met.
 
     Writes it and its description (hw.build.bitstream) to folder/NAME with suffixes of their own; returns description
     and path of the bitstream.
 
     check: simulate the netlist before it is routed, and compare every integer with golden. progress: told each step
-    that is done, at most the number of seeds and three. Raises as `routed_report`, and host's BuildError if timing is
-    not met.
+    that is done, at most the number of seeds and three. serial: the board's serial number on USB. Raises as
+    `routed_report`, and host's BuildError if timing is not met.
     """
     with _built():
         board = find_board(preset)
-        made = make_bitstream(board_design(configuration, board), board, seeds, progress=progress,
+        made = make_bitstream(board_design(configuration, board, serial), board, seeds, progress=progress,
                               check=_netlist_check(configuration, board) if check else None)
         return made.description, _written(folder, lambda: write_bitstream(made, folder))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from trine.firmware.configuration import Configuration, load_configuration
 from trine.firmware.machine import Machine
 from trine.firmware.presets import PRESETS, find_preset
+from trine.firmware.uart import baud_rate
 from trine.host.device import Device
 from trine.host.errors import DeviceError, UsageError, bad_input
 from trine.host.identify import identify
@@ -107,7 +108,7 @@ def _open_usb(serial: str | None, configuration: Configuration | None) -> Device
 
 def _open_serial(port: str, configuration: Configuration | None) -> Device:
     """The board on a port, at its configuration's rate or at the first of the presets' rates at which it answers."""
-    from trine.host.serial_port import SerialTransport, baud_rate
+    from trine.host.serial_port import SerialTransport
 
     name = f"serial:{port}"
     if configuration is not None:

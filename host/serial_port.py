@@ -15,7 +15,6 @@ import time
 
 import serial
 
-from trine.firmware.configuration import Link
 from trine.host.errors import DeviceError, SetupError, TrineError, UsageError
 
 SLICE = 0.05
@@ -24,11 +23,6 @@ PATIENCE = 10.0
 """Seconds that a port may take to take what is written."""
 RETURN = 3.0
 """Seconds that a port has to come back after it was gone."""
-
-
-def baud_rate(link: Link) -> int:
-    """Bits a second of a UART link: ten to a byte."""
-    return round(10 * link.bytes_per_second)
 
 
 class SerialTransport:

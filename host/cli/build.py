@@ -26,11 +26,13 @@ FOLDER = Path("build")
 @click.option("--seeds", help="Placement seeds, tried in this order: 1-5, or 3,1,7.  [default: 1-5]")
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), default=FOLDER, show_default=True,
               metavar="FOLDER", help="Where the bitstream and its description go.")
+@click.option("--serial", help="The serial number on USB, by which usb:SERIAL finds this board among others.  "
+                               "[default: 1]")
 @click.option("--no-check", is_flag=True, help="Do not simulate the netlist, which takes a C++ compiler, before it is "
                                                "routed.")
 @json_option
 def build_command(preset: str, config: Path | None, seed: int | None, seeds: str | None, output: Path, no_check: bool,
-                  as_json: bool) -> None:
+                  serial: str | None, as_json: bool) -> None:
     """Make the bitstream of PRESET's board, of the preset itself or of a configuration of your own for its FPGA.
 
     One seed after the other is placed and routed until every clock is met; if none meets them, there is no bitstream.
@@ -55,7 +57,8 @@ def build_command(preset: str, config: Path | None, seed: int | None, seeds: str
 
     with progress(configuration.name) as report:
         report("elaborating and synthesising", 0.0)
-        description, path = bitstream(preset, configuration, numbers, output, step, check=not no_check)
+        description, path = bitstream(preset, configuration, numbers, output, step, check=not no_check,
+                                      serial=serial)
     clock = Clock(description["clock_mhz"], "derived", "routed")
     resident = largest_resident(configuration, clock)
     figures: dict[str, Any] = {**description, "file": str(path), "bytes": path.stat().st_size, "resident": None}

@@ -18,11 +18,12 @@ class Link:
     """One way in which a board can be linked to the host.
 
     clocks: makes the clock domains, for a frequency of `sync` in MHz that is asked for.
-    streams: makes the component with the byte streams i and o in `sync`, for the frequency of `sync` in Hz.
+    streams: makes the component with the byte streams i and o in `sync`, for a configuration, the frequency of `sync`
+    in Hz, and the serial number that the host shall see, None if it was not chosen; ValueError for a wrong one.
     """
 
     clocks: Callable[[float], Clocks]
-    streams: Callable[[Configuration, float], wiring.Component]
+    streams: Callable[[Configuration, float, str | None], wiring.Component]
 
 
 @dataclass(frozen=True)
@@ -84,18 +85,19 @@ class Top(Elaboratable):
     Parameters
     ----------
     board, configuration: what to build; ValueError for a configuration that is not for this board. build_id: as in
-    Accelerator.
+    Accelerator. serial: as in Link.
 
     Attributes
     ----------
     mhz: clock domain -> frequency as the board's PLLs give it; that of `sync` is what the device says its clock is.
     """
 
-    def __init__(self, board: Board, configuration: Configuration, build_id: int = 0):
+    def __init__(self, board: Board, configuration: Configuration, build_id: int = 0,
+                 serial: str | None = None):
         link = board.link(configuration)
         self._clocks = link.clocks(configuration.clock_mhz)
         self.mhz = self._clocks.mhz
-        self._link = link.streams(configuration, self.mhz["sync"] * 1e6)
+        self._link = link.streams(configuration, self.mhz["sync"] * 1e6, serial)
         self._accelerator = Accelerator(replace(configuration, clock_mhz=self.mhz["sync"]), build_id)
         self._supply = board.supply(self.mhz["sync"] * 1e6) if board.supply else None
 

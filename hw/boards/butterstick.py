@@ -10,7 +10,6 @@ from amaranth.lib import io, wiring
 from amaranth.lib.wiring import Out
 from amaranth_boards.butterstick import ButterStickPlatform
 
-from trine.firmware.configuration import Configuration
 from trine.hw.boards.board import Board, Link, Programmer
 from trine.hw.boards.ecp5_clocks import Ecp5Clocks
 from trine.hw.boards.usb_link import UsbLink
@@ -78,12 +77,8 @@ def _clocks(mhz: float) -> Ecp5Clocks:
     return Ecp5Clocks("clk30", 30, {"usb": 60, "sync": mhz})
 
 
-def _streams(configuration: Configuration, clock_hz: float) -> UsbLink:
-    return UsbLink()
-
-
 BOARD = Board("ButterStick r1.0", "hw.boards.butterstick", "LFE5UM5G-85F-8-CABGA381", _platform,
-              {"usb-high-speed": Link(_clocks, _streams)},
+              {"usb-high-speed": Link(_clocks, UsbLink)},
               Programmer(("dfu-util", "--device", "1209:5af1", "--alt", "0", "--download", "{file}"),
                          "apt install dfu-util"),
               supply=IoSupply, pack=("--compress", "--freq", "38.8"), dfu=(0x1209, 0x5AF1))

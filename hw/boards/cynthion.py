@@ -6,11 +6,12 @@ are named here, after Cynthion's hardware repository. CONTROL would take a hands
 owns that socket, before the FPGA may have it.
 """
 
+import functools
+
 from amaranth.build import Attrs, Clock, Pins, Resource
 from amaranth.vendor import LatticeECP5Platform
 from amaranth_boards.resources import ULPIResource
 
-from trine.firmware.configuration import Configuration
 from trine.hw.boards.board import Board, Link, Programmer
 from trine.hw.boards.ecp5_clocks import Ecp5Clocks
 from trine.hw.boards.usb_link import UsbLink
@@ -36,11 +37,7 @@ def _clocks(mhz: float) -> Ecp5Clocks:
     return Ecp5Clocks("clk60", 60, {"usb": 60, "sync": mhz})
 
 
-def _streams(configuration: Configuration, clock_hz: float) -> UsbLink:
-    return UsbLink("aux_phy")
-
-
 BOARD = Board("Cynthion r1.4", "hw.boards.cynthion", "LFE5U-12F-8-CABGA256", CynthionPlatform,
-              {"usb-high-speed": Link(_clocks, _streams)},
+              {"usb-high-speed": Link(_clocks, functools.partial(UsbLink, resource="aux_phy"))},
               Programmer(("apollo", "flash-program", "{file}"), "pip install apollo-fpga"),
               pack=("--compress", "--freq", "38.8"))

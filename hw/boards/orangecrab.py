@@ -5,7 +5,6 @@ amaranth-boards' platform calls dfu-suffix after every build; here the suffix is
 
 from amaranth_boards.orangecrab_r0_2 import OrangeCrabR0_2_25FPlatform, OrangeCrabR0_2_85FPlatform
 
-from trine.firmware.configuration import Configuration
 from trine.hw.boards.board import Board, Link, Programmer
 from trine.hw.boards.ecp5_clocks import Ecp5Clocks
 from trine.hw.boards.usb_link import UsbLink
@@ -18,13 +17,9 @@ def _clocks(mhz: float) -> Ecp5Clocks:
     return Ecp5Clocks("clk", 48, {"usb_io": 48, "usb": 12}, {"sync": mhz})
 
 
-def _streams(configuration: Configuration, clock_hz: float) -> UsbLink:
-    return UsbLink()
-
-
 def _board(part: str, platform: type) -> Board:
     return Board(f"OrangeCrab r0.2 {part[6:9]}", "hw.boards.orangecrab", part, platform,
-                 {"usb-full-speed": Link(_clocks, _streams)},
+                 {"usb-full-speed": Link(_clocks, UsbLink)},
                  Programmer(("dfu-util", "--alt", "0", "--download", "{file}"), "apt install dfu-util"),
                  pack=("--compress", "--freq", "38.8"), dfu=DFU)
 

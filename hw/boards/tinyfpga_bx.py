@@ -5,7 +5,6 @@ The accelerator runs at the oscillator's 16 MHz; USB at full speed takes the PLL
 
 from amaranth_boards.tinyfpga_bx import TinyFPGABXPlatform
 
-from trine.firmware.configuration import Configuration
 from trine.hw.boards.board import Board, Link, Programmer
 from trine.hw.boards.ice40_clocks import Ice40Clocks
 from trine.hw.boards.usb_link import UsbLink
@@ -20,10 +19,6 @@ def _clocks(mhz: float) -> Ice40Clocks:
     return Ice40Clocks("clk16", OSCILLATOR_MHZ, "usb_io", 48, direct="sync", quarter="usb")
 
 
-def _streams(configuration: Configuration, clock_hz: float) -> UsbLink:
-    return UsbLink()
-
-
 BOARD = Board("TinyFPGA BX", "hw.boards.tinyfpga_bx", "iCE40LP8K-cm81", TinyFPGABXPlatform,
-              {"usb-full-speed": Link(_clocks, _streams)},
+              {"usb-full-speed": Link(_clocks, UsbLink)},
               Programmer(("tinyprog", "--program", "{file}"), "pip install tinyprog"))

@@ -6,13 +6,11 @@ USB is no simple fraction of 25 MHz: the PLL of `sync` gives 60 MHz to a second 
 
 from amaranth_boards.ulx3s import ULX3S_25F_Platform, ULX3S_85F_Platform
 
-from trine.firmware.configuration import Configuration
 from trine.hw.boards.board import Board, Link, Programmer
 from trine.hw.boards.ecp5_clocks import Ecp5Clocks
 from trine.hw.boards.uart_link import UartLink
 from trine.hw.boards.usb_link import UsbLink
 
-BAUD = 3_000_000
 OSCILLATOR = "clk25", 25
 
 
@@ -24,17 +22,9 @@ def _usb_clocks(mhz: float) -> Ecp5Clocks:
     return Ecp5Clocks(*OSCILLATOR, {"sync": mhz, "cascade": 60}, {"usb_io": 48, "usb": 12})
 
 
-def _uart(configuration: Configuration, clock_hz: float) -> UartLink:
-    return UartLink(clock_hz, BAUD, 2 * configuration.maximum_payload)
-
-
-def _usb(configuration: Configuration, clock_hz: float) -> UsbLink:
-    return UsbLink()
-
-
 def _board(part: str, platform: type) -> Board:
     return Board(f"ULX3S {part[6:9]}", "hw.boards.ulx3s", part, platform,
-                 {"uart": Link(_uart_clocks, _uart), "usb-full-speed": Link(_usb_clocks, _usb)},
+                 {"uart": Link(_uart_clocks, UartLink), "usb-full-speed": Link(_usb_clocks, UsbLink)},
                  Programmer(("openFPGALoader", "--board", "ulx3s", "--write-flash", "{file}"),
                             "apt install openfpgaloader, or https://github.com/trabucayre/openFPGALoader"),
                  pack=("--compress",))

@@ -39,11 +39,11 @@ def component_design(configuration: Configuration, top: Elaboratable) -> Design:
     return Design(configuration, current, to_rtlil(top), {"sync": configuration.clock_mhz})
 
 
-def board_design(configuration: Configuration, board: Board) -> Design:
-    """A board's top. Raises ValueError for a configuration that is not for the board."""
-    current = board_source_hash(configuration, board)
+def board_design(configuration: Configuration, board: Board, serial: str | None = None) -> Design:
+    """A board's top. Raises ValueError for a configuration that is not for the board, and a wrong serial number."""
+    current = board_source_hash(configuration, board, serial)
     build_id = int(current[:16], 16)
-    top = Top(board, configuration, build_id)
+    top = Top(board, configuration, build_id, serial)
     plan = board.platform().prepare(top, "top", emit_src=False)
     pins = plan.files["top.lpf" if "top.lpf" in plan.files else "top.pcf"]
     made = replace(configuration, clock_mhz=top.mhz["sync"])
@@ -59,7 +59,7 @@ def current_hash(configuration: Configuration) -> str:
     return source_hash(top_module(configuration), configuration_text(configuration))
 
 
-def board_source_hash(configuration: Configuration, board: Board) -> str:
+def board_source_hash(configuration: Configuration, board: Board, serial: str | None = None) -> str:
     """The source hash of a configuration on a board; its first 64 bits are the build id."""
     link = configuration.link.kind if configuration.link else ""
-    return source_hash(board.module, configuration_text(configuration) + link)
+    return source_hash(board.module, configuration_text(configuration) + link + (serial or ""))

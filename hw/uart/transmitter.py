@@ -6,10 +6,8 @@ from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from trine.firmware.uart import FRAME_BITS
 from trine.hw.uart.bit_rate import BitTimer
-
-FRAME_BITS = 10
-"""A start bit, eight bits of data, a stop bit."""
 
 
 class UartTransmitter(wiring.Component):

@@ -6,14 +6,13 @@ import serial
 
 from tests.host.noise import Noise
 from tests.host.serial_line import SerialLine
-from trine.firmware.configuration import UART_3M, UART_6M
 from trine.firmware.link import Frame, Request
 from trine.firmware.machine import Machine
 from trine.host import serial_port as module
 from trine.host.connection import Connection
 from trine.host.device import Device
 from trine.host.errors import DeviceError, SetupError, UsageError
-from trine.host.serial_port import SerialTransport, baud_rate
+from trine.host.serial_port import SerialTransport
 
 ECHO, ANSWER = Frame(Request.ECHO, 1, b"abc").encode(), Frame(Request.ECHO | 0x80, 1, b"abc").encode()
 
@@ -30,10 +29,6 @@ def port(line):
     port = SerialTransport(line.path, 3_000_000)
     yield port
     port.close()
-
-
-def test_baud_rate():
-    assert [baud_rate(UART_3M), baud_rate(UART_6M)] == [3_000_000, 6_000_000]
 
 
 def test_reads_in_any_portions(port):

@@ -6,11 +6,13 @@ import pytest
 
 from trine.firmware.configuration import UART_3M, USB_FULL_SPEED
 from trine.firmware.presets import PRESETS
+from trine.hw.boards import usb_link
 from trine.hw.boards.board import Top
 from trine.hw.boards.butterstick import control_volts
 from trine.hw.boards.table import BOARDS, find_board
 from trine.hw.build.design import board_design, board_source_hash, current_hash
 from trine.hw.build.parts import find_part
+from trine.hw.usb.device import UsbDevice
 
 CLOCKS = {
     "icebreaker": {"sync": 24},
@@ -69,6 +71,12 @@ def test_clock_that_is_impossible():
         Top(BOARDS["icebreaker"], dataclasses.replace(PRESETS["icebreaker"], clock_mhz=20))
 
 
+def test_rate_is_the_configurations():
+    """A clock that is too slow for the preset's UART does for one of half the rate."""
+    slower = dataclasses.replace(PRESETS["icebreaker"], clock_mhz=20, link=UART_3M)
+    assert Top(BOARDS["icebreaker"], slower).mhz["sync"] == pytest.approx(20, rel=0.01)
+
+
 def test_another_board():
     with pytest.raises(ValueError, match="part must be iCE40UP5K-sg48 on iCEBreaker, not LFE5U-25F-6-CABGA381"):
         Top(BOARDS["icebreaker"], PRESETS["ulx3s_25f"])
@@ -125,6 +133,19 @@ def test_source_hash():
               board_source_hash(dataclasses.replace(preset, link=USB_FULL_SPEED), board)}
     assert len(hashes) == 4
     assert board_source_hash(dataclasses.replace(preset, name="mine"), board) == current_hash(preset)
+
+
+def test_serial(monkeypatch):
+    """The device has it, and if it was chosen, it is in the build id; a UART's chip has its own."""
+    preset, board, seen = small("orangecrab_25f"), BOARDS["orangecrab_25f"], []
+    monkeypatch.setattr(usb_link, "UsbDevice", lambda *arguments: seen.append(arguments[2]) or UsbDevice(*arguments))
+    without, seven = (board_design(preset, board, serial) for serial in (None, "A7"))
+    assert seen == ["1", "A7"]
+    assert without.build_id != seven.build_id
+    with pytest.raises(ValueError, match=r"serial must be 1 to 30 printable ASCII characters, not ''"):
+        board_design(preset, board, "")
+    with pytest.raises(ValueError, match=r"serial must not be given for a UART, whose chip has its own, not 'A7'"):
+        board_design(small("icebreaker"), BOARDS["icebreaker"], "A7")
 
 
 def test_parts_are_known():

@@ -6,7 +6,8 @@ import pytest
 
 from tests.hw.simulation import Record, put, put_all, simulate
 from tests.hw.uart_line import frame_bits
-from trine.hw.uart.transmitter import FRAME_BITS, UartTransmitter
+from trine.firmware.uart import FRAME_BITS
+from trine.hw.uart.transmitter import UartTransmitter
 
 
 @pytest.mark.parametrize("rate", [Fraction(1, 4), Fraction(1, 25), Fraction(3, 50), Fraction(61, 255)], ids=str)

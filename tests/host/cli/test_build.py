@@ -7,10 +7,10 @@ from trine.host.cli import build as build_module
 from trine.host.errors import BuildError
 
 
-def fake(preset, configuration, seeds, folder, progress, check):
+def fake(preset, configuration, seeds, folder, progress, check, serial):
     """What a build of hw gives, without the minutes that it takes."""
     progress("synthesised")
-    progress(f"seed {seeds[0]} routed" + (", checked" if check else ""))
+    progress(f"seed {seeds[0]} routed" + (", checked" if check else "") + (f", number {serial}" if serial else ""))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{configuration.name}.bit"
     path.write_bytes(b"bits")
@@ -34,6 +34,10 @@ def test_build(trine, tmp_path):
                  f"trine flash ulx3s_25f {tmp_path}"):
         assert text in outcome.out, text
     assert "ulx3s_25f: seed 1 routed, checked" in outcome.err
+
+
+def test_serial(trine, tmp_path):
+    assert "routed, checked, number A7" in trine("build", "orangecrab_25f", "--serial", "A7", "-o", tmp_path).err
 
 
 def test_json(trine, tmp_path):
