@@ -23,7 +23,8 @@ from model import PRESETS, BitNetForCausalLM, ternary, weight_scale
 from safetensors.numpy import save
 from train import bits_per_character
 
-from trine.golden.checkpoint import load_checkpoint, pack_hf
+from trine.golden.checkpoint import load_checkpoint
+from trine.golden.huggingface import pack_hf
 from trine.golden.transformer import Transformer
 
 AGREE = 0.0005  # bits per character by which two machines' float32 may differ in a check

@@ -7,6 +7,7 @@ flip cascades. The tolerances of that last comparison are promised for the shipp
 one move further.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,9 @@ from oracle import record
 
 from trine.golden.arrays import Int8, Int32
 from trine.golden.bitlinear import BitLinear
-from trine.golden.checkpoint import Checkpoint, load_checkpoint, pack_hf, unpack_hf
+from trine.golden.checkpoint import Checkpoint, load_checkpoint
 from trine.golden.generate import Vocabulary
+from trine.golden.huggingface import pack_hf, unpack_hf
 from trine.golden.transformer import Transformer
 
 MODELS = Path(__file__).parents[2] / "host" / "models"
@@ -59,7 +61,7 @@ Mr. Bennet made no answer.
 """
 
 
-def assert_stages_are_equal(linears: dict[str, BitLinear], seen: record.Arrays) -> None:
+def assert_stages_are_equal(linears: Mapping[str, BitLinear], seen: record.Arrays) -> None:
     """Each layer, fed with transformers' own input."""
     for name, linear in linears.items():
         codes, scale = linear.quantise(seen[f"{name}/input"])
