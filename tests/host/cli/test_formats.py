@@ -29,7 +29,8 @@ def tiny():
 
 @pytest.fixture
 def gguf(tmp_path, tiny):
-    return write(tmp_path / "tiny.gguf", metadata(tiny.config, "bitnet-b1.58"), tensors_of(tiny, "x86", GGMLQuantizationType.F32))
+    tensors = tensors_of(tiny, "x86", GGMLQuantizationType.F32)
+    return write(tmp_path / "tiny.gguf", metadata(tiny.config, "bitnet-b1.58"), tensors)
 
 
 @pytest.fixture
