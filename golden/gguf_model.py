@@ -129,14 +129,16 @@ class GGUFModel:
         """The float tensor `name`, decoded now; ValueError naming its first value that is not finite."""
         tensor = self._stored[gguf_name(name)]
         values = np.empty(tensor.shape, np.float32)
-        rows, at = values.reshape(tensor.rows, -1), 0
+        rows, at, finite = values.reshape(tensor.rows, -1), 0, True
         for block in _decode(tensor):
             rows[at : at + len(block)] = block
             at += len(block)
-        try:
-            require_finite(tensor.name, values)
-        except ValueError as error:
-            raise ValueError(f"{self._path}: {error}") from error
+            finite = finite and bool(np.isfinite(block).all())
+        if not finite:
+            try:
+                require_finite(tensor.name, values)
+            except ValueError as error:
+                raise ValueError(f"{self._path}: {error}") from error
         return values
 
     def _check_i2s(self, tensor: GGUFTensor) -> None:

@@ -25,7 +25,7 @@ from gguf.constants import GGMLQuantizationType
 
 from tests.golden.conftest import huggingface_fields, random_checkpoint, stored_tensors
 from tests.golden.gguf_builder import encode, metadata, tensors_of
-from trine.golden.checkpoint import load_checkpoint
+from trine.golden.checkpoint import load_checkpoint, load_classifier
 from trine.golden.config import ModelConfig
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -65,6 +65,13 @@ def seeds() -> dict[str, Model]:
     names = list(stored)
     halves = {"a.safetensors": names[::2], "b.safetensors": names[1::2]}
     weight_map = {name: file for file, held in halves.items() for name in held}
+    classifier = {
+        "architectures": ["BitLinearMLP"], "quantiser": "b1.58", "activation": "relu", "activation_bits": 8,
+        "classes": 2,
+        "layers": [{"name": "a", "inputs": 3, "outputs": 2}, {"name": "b", "inputs": 2, "outputs": 2}],
+    }  # fmt: skip
+    layers = {"a.weight": np.ones((2, 3), np.int8), "a.weight_scale": np.ones(1, np.float32),
+              "b.weight": np.eye(2, dtype=np.int8), "b.weight_scale": np.ones(1, np.float32)}
     float16, brain = GGMLQuantizationType.F16, GGMLQuantizationType.BF16
     bare = {name: tensor for name, tensor in tensors_of(checkpoint, float16, brain).items() if "sub_norm" not in name}
     return {
@@ -75,6 +82,7 @@ def seeds() -> dict[str, Model]:
             INDEX: dump({"metadata": {"total_size": 1}, "weight_map": weight_map}),
             **{file: safetensors.numpy.save({name: stored[name] for name in held}) for file, held in halves.items()},
         },
+        "classifier": {"config.json": dump(classifier), "model.safetensors": safetensors.numpy.save(layers)},
         "i2s": {GGUF: encode(metadata(CONFIG, "bitnet-b1.58"), tensors_of(checkpoint, "x86", float16))},
         "llama": {GGUF: encode(metadata(CONFIG, "llama"), bare)},
     }
@@ -106,10 +114,9 @@ def complaint(model: Model, folder: Path) -> str | None:
         (folder / name).write_bytes(content)
     started = time.monotonic()
     try:
-        path, layout = (folder / GGUF, "x86") if GGUF in model else (folder, None)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            load_checkpoint(path, layout).in_memory()
+            load(model, folder)
     except ValueError as error:
         text = str(error)
         if not text.startswith(str(folder)) or not text.isprintable() or len(text) > len(str(folder)) + 500:
@@ -120,6 +127,16 @@ def complaint(model: Model, folder: Path) -> str | None:
         return f"{type(error).__name__}: {error!s:.300}"
     seconds = time.monotonic() - started
     return f"{seconds:.1f} s" if seconds > SLOW else None
+
+
+def load(model: Model, folder: Path) -> None:
+    """Read all of a model that is in a folder."""
+    if GGUF in model:
+        load_checkpoint(folder / GGUF, "x86").in_memory()
+    elif b"BitLinearMLP" in model["config.json"]:
+        load_classifier(folder)
+    else:
+        load_checkpoint(folder).in_memory()
 
 
 def _mutate(content: bytes, rng: random.Random) -> bytes:

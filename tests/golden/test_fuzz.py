@@ -5,10 +5,9 @@ A longer search, which keeps what it finds: `python -m tests.golden.fuzz --secon
 
 import pytest
 
-from tests.golden.fuzz import CORPUS, GGUF, INDEX, complaint, run, seeds
+from tests.golden.fuzz import CORPUS, GGUF, INDEX, complaint, load, run, seeds
 from tests.golden.hostile import files
 from trine.golden import tensors
-from trine.golden.checkpoint import load_checkpoint
 
 KEPT = sorted(CORPUS.iterdir())
 
@@ -22,16 +21,16 @@ def test_corpus_is_as_described():
 @pytest.mark.parametrize("name", list(seeds()))
 def test_seeds_are_valid(tmp_path, name):
     assert complaint(seeds()[name], tmp_path) is None
-    load_checkpoint(*(tmp_path / GGUF, "x86") if GGUF in seeds()[name] else (tmp_path,)).in_memory()
+    load(seeds()[name], tmp_path)
 
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: path.name)
 def test_corpus(tmp_path, path):
     file = path.name.partition("--")[2]
-    model = {GGUF: "i2s", INDEX: "sharded"}.get(file, "packed")
-    assert complaint({**seeds()[model], file: path.read_bytes()}, tmp_path) is None
+    model = {**seeds()[{GGUF: "i2s", INDEX: "sharded"}.get(file, "packed")], file: path.read_bytes()}
+    assert complaint(model, tmp_path) is None
     with pytest.raises(ValueError, match=f"^{tmp_path}/"):
-        load_checkpoint(*(tmp_path / GGUF, "x86") if file == GGUF else (tmp_path,)).in_memory()
+        load(model, tmp_path)
 
 
 def test_mutants():
