@@ -70,8 +70,8 @@ def seeds() -> dict[str, Model]:
         "classes": 2,
         "layers": [{"name": "a", "inputs": 3, "outputs": 2}, {"name": "b", "inputs": 2, "outputs": 2}],
     }  # fmt: skip
-    layers = {"a.weight": np.ones((2, 3), np.int8), "a.weight_scale": np.ones(1, np.float32),
-              "b.weight": np.eye(2, dtype=np.int8), "b.weight_scale": np.ones(1, np.float32)}
+    layers: dict[str, Any] = {"a.weight": np.ones((2, 3), np.int8), "a.weight_scale": np.ones(1, np.float32),
+                              "b.weight": np.eye(2, dtype=np.int8), "b.weight_scale": np.ones(1, np.float32)}
     float16, brain = GGMLQuantizationType.F16, GGMLQuantizationType.BF16
     bare = {name: tensor for name, tensor in tensors_of(checkpoint, float16, brain).items() if "sub_norm" not in name}
     return {
@@ -180,8 +180,8 @@ def _mutate_text(content: bytes, rng: random.Random) -> bytes:
     return changed
 
 
-def run(seconds: float, count: int, seed: int) -> Iterator[tuple[str, str, bytes, str]]:
-    """(seed model, file, its bytes, complaint) of every mutant that goes wrong, for `seconds` or `count` mutants."""
+def run(seconds: float, count: int, seed: int) -> Iterator[tuple[str, str, bytes, str | None]]:
+    """(seed model, file, its bytes, complaint) of every mutant, for `seconds` or until there were `count`."""
     rng = random.Random(seed)
     streams = {name: mutants(model, rng) for name, model in seeds().items()}
     started, done = time.monotonic(), 0
@@ -189,9 +189,7 @@ def run(seconds: float, count: int, seed: int) -> Iterator[tuple[str, str, bytes
         while done < count and time.monotonic() - started < seconds:
             for name, stream in streams.items():
                 file, model = next(stream)
-                wrong = complaint(model, Path(temporary))
-                if wrong is not None:
-                    yield name, file, model[file], wrong
+                yield name, file, model[file], complaint(model, Path(temporary))
                 done += 1
 
 
@@ -202,12 +200,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     seen: set[str] = set()
+    tried = 0
     for name, file, content, wrong in run(arguments.seconds, sys.maxsize, arguments.seed):
-        if wrong[:60] not in seen:
+        tried += 1
+        if wrong is not None and wrong[:60] not in seen:
             seen.add(wrong[:60])
             kept = CORPUS / f"found-{name}-{arguments.seed}-{len(seen)}--{file}"
             kept.write_bytes(content)
             print(f"{kept}: {wrong}", flush=True)
+    print(f"{tried:,} models tried, {len(seen)} kinds of complaint")
     return 1 if seen else 0
 
 

@@ -34,7 +34,7 @@ def test_corpus(tmp_path, path):
 
 
 def test_mutants():
-    assert list(run(seconds=60, count=600, seed=0)) == []
+    assert [mutant for mutant in run(seconds=60, count=600, seed=0) if mutant[3] is not None] == []
 
 
 def test_complaints(tmp_path, monkeypatch):
