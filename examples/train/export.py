@@ -82,7 +82,7 @@ def write(saved: dict[str, Any], folder: Path, held_out: corpus.Tokens, twin: Pa
     config = PRESETS[saved["name"]].huggingface()
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     (folder / "model.safetensors").write_bytes(save(tensors(saved), metadata={"format": "pt"}))
-    written = load_checkpoint(folder)
+    written = load_checkpoint(folder).in_memory()
     bits = Transformer(written).bits_per_character(held_out)
     facts: dict[str, Any] = {
         "model": saved["name"],

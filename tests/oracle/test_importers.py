@@ -77,9 +77,12 @@ def test_saved_again(tmp_path, linear_class):
         assert checkpoint.linears[name].linear_class == linear_class
 
 
-def test_master_weights(tmp_path):
+@pytest.mark.parametrize("hidden_act", ["relu2", "silu"])
+def test_master_weights(tmp_path, hidden_act):
     """Sharded BF16 master weights in quantization_mode online, as microsoft/bitnet-b1.58-2B-4T-bf16 has them."""
-    config = transformers.BitNetConfig(**SHAPE, tie_word_embeddings=True, rope_parameters=ROPE, dtype="bfloat16")
+    config = transformers.BitNetConfig(
+        **SHAPE, tie_word_embeddings=True, rope_parameters=ROPE, dtype="bfloat16", hidden_act=hidden_act
+    )
     torch.manual_seed(5)
     model = transformers.BitNetForCausalLM(config).to(torch.bfloat16)
     model.save_pretrained(tmp_path, max_shard_size="100KB")
@@ -87,6 +90,7 @@ def test_master_weights(tmp_path):
     assert (tmp_path / INDEX).exists()
     checkpoint = assert_imported(tmp_path)
     assert checkpoint.form == "Hugging Face, master weights (BF16)"
+    assert checkpoint.config.hidden_act == hidden_act
     for name, weight in model.state_dict().items():
         if "_proj" in name:
             linear = checkpoint.linears[name.removesuffix(".weight")]

@@ -107,7 +107,7 @@ def bits(logits: np.ndarray, following: list[int]) -> float:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_random_model(tmp_path, seed, linear_class, tied):
     record.write_model(tmp_path, seed, SHAPE, linear_class, tied)
-    checkpoint = load_checkpoint(tmp_path)
+    checkpoint = load_checkpoint(tmp_path).in_memory()
     tokens = np.random.default_rng(seed).integers(0, 96, 100).tolist()
     seen = record.observe(record.load_model(tmp_path), tokens)
     if linear_class == "bitlinear":
@@ -126,7 +126,7 @@ def test_shipped_model(name):
     folder = MODELS / name
     if not folder.exists():
         pytest.skip(f"{folder} is not there")
-    checkpoint, reference = load_checkpoint(folder), record.load_model(folder)
+    checkpoint, reference = load_checkpoint(folder).in_memory(), record.load_model(folder)
     tokens, window = Vocabulary().encode(PASSAGE), checkpoint.config.max_position_embeddings
     model, theirs, agreed = Transformer(checkpoint), 0.0, 0
     for at in range(0, len(tokens) - 1, window):
