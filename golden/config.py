@@ -17,6 +17,7 @@ _FIXED = {
     "attention_bias": False,
     "mlp_bias": False,
     "rope_scaling": None,
+    "partial_rotary_factor": 1.0,
     "sliding_window": None,
 }
 _FIXED_QUANTIZATION = {
@@ -197,7 +198,7 @@ def _rope_theta(fields: dict[str, Any]) -> Any:
     if fields.get("rope_parameters") is None:
         return theta
     parameters = _mapping(fields, "rope_parameters")
-    require_fixed(parameters, {"rope_type": "default"})
+    require_fixed(parameters, {"rope_type": "default", "partial_rotary_factor": 1.0})
     newer = parameters.get("rope_theta")
     if theta is not None and newer is not None and theta != newer:
         raise ValueError(f"rope_theta is {theta!r:.80}, but {newer!r:.80} in rope_parameters")

@@ -59,7 +59,7 @@ class GGUFTensor:
 
 @dataclasses.dataclass(frozen=True)
 class GGUFHeader:
-    """What a GGUF file says: its metadata by key, without the arrays (tokens, merges), and its tensors by name."""
+    """What a GGUF file says: its metadata by key, None in the place of arrays (tokens, merges); its tensors by name."""
 
     metadata: dict[str, Any]
     tensors: dict[str, GGUFTensor]
@@ -113,22 +113,19 @@ class _Reader:
 
     def _metadata(self, count: int) -> dict[str, Any]:
         metadata: dict[str, Any] = {}
-        keys: set[str] = set()
         for _ in range(count):
             key = self._string()
-            if key in keys:
+            if key in metadata:
                 raise ValueError(f"the key {one_line(key)} stands twice")
-            keys.add(key)
-            kind = self._number("I")
-            if kind == _ARRAY:
-                self._skip_array(key)
-            else:
-                metadata[key] = self._value(key, kind)
+            metadata[key] = self._value(key, self._number("I"))
         return metadata
 
     def _value(self, key: str, kind: int) -> Any:
         if kind == _STRING:
             return self._string()
+        if kind == _ARRAY:
+            self._skip_array(key)
+            return None
         if kind not in _SCALARS:
             raise ValueError(f"{one_line(key)} is of the unknown value type {kind}")
         value = self._number(_SCALARS[kind])

@@ -105,6 +105,8 @@ def test_missing_rope_theta(fields):
         ("hidden_act", "", "hidden_act must be one of relu2, silu, not ''"),
         ("attention_bias", True, "attention_bias must be False, not True"),
         ("mlp_bias", True, "mlp_bias must be False, not True"),
+        ("partial_rotary_factor", 0.5, "partial_rotary_factor must be 1.0, not 0.5"),
+        ("rope_parameters", {"partial_rotary_factor": 0.5}, "partial_rotary_factor must be 1.0, not 0.5"),
         ("rope_scaling", {"factor": 2}, "rope_scaling must be None"),
         ("sliding_window", 64, "sliding_window must be None, not 64"),
         ("head_dim", 8, "head_dim must be hidden_size / heads = 4, not 8"),

@@ -253,6 +253,7 @@ def test_embedding_not_finite(path, model):
         ("A.expert_count", (UINT32, 8), "A.expert_count must be 0, not 8"),
         ("A.attention.causal", (BOOL, 0), "A.attention.causal must be True, not False"),
         ("A.logit_scale", (FLOAT32, 2.0), "A.logit_scale is not understood"),
+        ("A.rope.dimension_sections", (ARRAY, (UINT32, [8])), "A.rope.dimension_sections is not understood"),
         ("A.vocab_size", (UINT32, 33), r"token_embd.weight must be \(33, 256\), not \(32, 256\)"),
     ],
 )
