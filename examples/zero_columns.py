@@ -81,6 +81,7 @@ def main() -> None:
     for name in MODELS:
         model = load_model(find_model(name))
         assert isinstance(model, Checkpoint)
+        model = model.in_memory()
         print(f"{name}, {arguments.characters} characters of held-out text (golden model, in NumPy)")
         for line in table(model, record_codes(model, held_out_text()[: arguments.characters])):
             print(line)

@@ -1,63 +1,60 @@
-"""Models on disk: config.json and model.safetensors in one folder, BitNet b1.58 decoders in Hugging Face's layout.
+"""Models on disk: decoders as Hugging Face folders or GGUF files, classifiers as folders of our own.
 
-Their ternary weights are stored four to a byte, as by transformers' `pack_weights` (`pack_hf`); all else is floats. A
-model is loaded whole or refused: every tensor that the configuration implies is there, of its shape, finite, and no
-other.
+A model is loaded whole or refused: every tensor that the configuration implies is there, of its shape, finite, and no
+other. What can be known without the tensors' bytes is checked when a model is loaded; a decoder's bytes are read, and
+checked, when its mappings are indexed.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
-import numpy as np
-
-from trine.golden.arrays import Float32, Int8, UInt8, first, require_dtype, require_weights
+from trine.golden.arrays import Float32
 from trine.golden.bitlinear import BinaryLinear, BitLinear
 from trine.golden.classifier import Classifier, ClassifierConfig
 from trine.golden.config import ModelConfig, read_json
-from trine.golden.tensors import TensorFile
+from trine.golden.huggingface import ModelFolder
+from trine.golden.json_object import one_line
+from trine.golden.lazy import LazyMapping
+from trine.golden.tensors import FLOATS, read_tensors
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A model in memory.
+    """A decoder: in memory, or in files that are read when one of its parts is asked for.
 
     linears: the ternary layers by name, such as "model.layers.0.self_attn.q_proj".
-    tensors: the others, float32, by their name in the file: embeddings (vocab_size, hidden_size), the weights of the
-        norms, and "lm_head.weight" unless the embeddings are tied.
+    tensors: the others, float32, by name: embeddings (vocab_size, hidden_size), the weights of the norms, and
+        "lm_head.weight" unless the embeddings are tied.
+    form: how the ternary layers are stored where the model comes from, in words; empty for one made in memory.
+
+    The mappings of `load_checkpoint` read a part each time they are indexed and keep nothing, so that a model of any
+    size is gone through in little memory. ValueError, naming the file, may come out of that.
     """
 
     config: ModelConfig
-    linears: dict[str, BitLinear]
-    tensors: dict[str, Float32]
+    linears: Mapping[str, BitLinear]
+    tensors: Mapping[str, Float32]
+    form: str = ""
+
+    def in_memory(self) -> "Checkpoint":
+        """The same model with every part read, once, for whoever needs them again and again."""
+        if isinstance(self.linears, dict) and isinstance(self.tensors, dict):
+            return self
+        return dataclasses.replace(self, linears=dict(self.linears), tensors=dict(self.tensors))
 
 
-def pack_hf(weights: Int8) -> UInt8:
-    """Ternary weights int8 (N, K) packed to uint8 (N / 4, K): bits 2i+1:2i of row r hold weight + 1 of row i * N/4 + r.
+class _Source(Protocol):
+    """Files that hold a decoder."""
 
-    Raises ValueError for another type or shape, a weight outside {-1, 0, +1}, or N not a multiple of 4.
-    """
-    require_weights(weights)
-    n, k = weights.shape
-    if n % 4:
-        raise ValueError(f"the rows of packed weights must be a multiple of 4, not {n}")
-    quarters = (weights + 1).astype(np.uint8).reshape(4, n // 4, k)
-    packed: UInt8 = np.bitwise_or.reduce([quarters[i] << np.uint8(2 * i) for i in range(4)])
-    return packed
+    config: ModelConfig
 
+    def check(self, linears: Mapping[str, tuple[int, int]], tensors: Mapping[str, tuple[int, ...]]) -> str: ...
 
-def unpack_hf(packed: UInt8) -> Int8:
-    """Ternary weights int8 (N, K) of `packed` uint8 (N / 4, K): the inverse of `pack_hf`.
+    def linear(self, name: str) -> BitLinear: ...
 
-    Raises ValueError for another type or shape, and for the code 3, naming its row and column among the weights.
-    transformers reads a 3 as a weight of +2.
-    """
-    require_dtype("packed weights", packed, np.uint8)
-    if packed.ndim != 2 or packed.size == 0:
-        raise ValueError(f"packed weights must be a non-empty (N / 4, K) matrix, not of shape {packed.shape}")
-    codes = np.concatenate([packed >> np.uint8(2 * i) & np.uint8(3) for i in range(4)])
-    if (codes == 3).any():
-        raise ValueError(f"code 3 at row and column {first(codes == 3)} is no weight")
-    return codes.astype(np.int8) - np.int8(1)
+    def tensor(self, name: str) -> Float32: ...
 
 
 def linear_shapes(config: ModelConfig) -> dict[str, tuple[int, int]]:
@@ -83,74 +80,71 @@ def tensor_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     embedding = (config.vocab_size, config.hidden_size)
     shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": embedding}
     for layer in range(config.num_hidden_layers):
-        for name, size in (
-            ("input_layernorm", config.hidden_size),
-            ("self_attn.attn_sub_norm", config.hidden_size),
-            ("post_attention_layernorm", config.hidden_size),
-            ("mlp.ffn_sub_norm", config.intermediate_size),
+        for name, size, there in (
+            ("input_layernorm", config.hidden_size, True),
+            ("self_attn.attn_sub_norm", config.hidden_size, config.sub_norms),
+            ("post_attention_layernorm", config.hidden_size, True),
+            ("mlp.ffn_sub_norm", config.intermediate_size, config.sub_norms),
         ):
-            shapes[f"model.layers.{layer}.{name}.weight"] = (size,)
+            if there:
+                shapes[f"model.layers.{layer}.{name}.weight"] = (size,)
     shapes["model.norm.weight"] = (config.hidden_size,)
     if not config.tie_word_embeddings:
         shapes["lm_head.weight"] = embedding
     return shapes
 
 
-def load_checkpoint(path: str | Path) -> Checkpoint:
-    """The model in the folder `path`: config.json and model.safetensors.
+def load_checkpoint(path: str | Path, i2s_layout: str | None = None) -> Checkpoint:
+    """The decoder in the folder `path` (config.json and safetensors), or in the GGUF file `path` (its name ends so).
 
-    Raises ValueError, in one line that names the file and what in it is wrong: a file that is missing or cut short; a
-    configuration that asks for other arithmetic (`ModelConfig.from_huggingface`) or rows not a multiple of 4; a tensor
-    that is missing, unknown, of another type or shape, or has NaN or infinity; a packed code 3; a weight scale that is
-    not positive.
+    i2s_layout: "x86" or "arm", the machine that wrote the I2_S tensors of a GGUF file, which do not tell.
+
+    Raises ValueError, in one line that names the file and what in it is wrong: a file that is missing, cut short or
+    malformed; a configuration that asks for other arithmetic (`ModelConfig`); a tensor that is missing, unknown, of
+    another type or shape. When a part is read (`Checkpoint`): NaN or infinity, a packed code 3, a weight scale that is
+    not positive or not that of its weights.
     """
-    folder = Path(path)
-    config_path = folder / "config.json"
-    fields = read_json(config_path)
-    try:
-        config = ModelConfig.from_huggingface(fields)
-        for name, (n, _) in linear_shapes(config).items():
-            if n % 4:
-                raise ValueError(f"{name} has {n} rows, not a multiple of 4")
-    except ValueError as error:
-        raise ValueError(f"{config_path}: {error}") from error
-    file = TensorFile(folder / "model.safetensors")
-    linears = {name: _linear(file, name, shape, config) for name, shape in linear_shapes(config).items()}
-    tensors = {name: file.floats(name, shape) for name, shape in tensor_shapes(config).items()}
-    file.close()
-    return Checkpoint(config, linears, tensors)
+    path = Path(path)
+    source: _Source
+    if path.suffix == ".gguf":
+        from trine.golden.gguf_model import GGUFModel  # and with it gguf, for which nobody else should wait
+
+        source = GGUFModel(path, i2s_layout)
+    elif i2s_layout is not None:
+        raise ValueError(f"{path}: i2s_layout is of GGUF files alone, not {i2s_layout!r}")
+    else:
+        source = ModelFolder(path)
+    linears, tensors = linear_shapes(source.config), tensor_shapes(source.config)
+    form = source.check(linears, tensors)
+    return Checkpoint(source.config, LazyMapping(linears, source.linear), LazyMapping(tensors, source.tensor), form)
 
 
 def load_classifier(path: str | Path) -> Classifier:
-    """The classifier in the folder `path`: config.json (architecture BitLinearMLP) and model.safetensors.
+    """The classifier in the folder `path`, read whole: config.json (architecture BitLinearMLP) and model.safetensors.
 
     The tensors of a layer are `NAME.weight`, int8 (N, K), and `NAME.weight_scale` or `NAME.beta`, float32 (1,), as the
     quantiser is "b1.58" or "bitnet". Raises ValueError as `load_checkpoint`.
     """
     folder = Path(path)
-    config_path = folder / "config.json"
+    config_path, tensors_path = folder / "config.json", folder / "model.safetensors"
     fields = read_json(config_path)
     try:
         config = ClassifierConfig.from_fields(fields)
     except ValueError as error:
         raise ValueError(f"{config_path}: {error}") from error
-    file = TensorFile(folder / "model.safetensors")
+    left = read_tensors(tensors_path)
     linears: dict[str, BitLinear | BinaryLinear] = {}
     for name, shape in config.layers.items():
-        weights = file.integers(f"{name}.weight", shape)
-        scale = file.floats(f"{name}.{'beta' if config.binary else 'weight_scale'}", (1,))[0]
+        weight, scale_name = f"{name}.weight", f"{name}.{'beta' if config.binary else 'weight_scale'}"
+        for tensor in (weight, scale_name):
+            if tensor not in left:
+                raise ValueError(f"{tensors_path}: tensor {one_line(tensor)} is missing")
+        weights = left.pop(weight).require(("I8",), shape).integers()
+        scale = left.pop(scale_name).require(FLOATS, (1,)).floats()[0]
         try:
             linears[name] = BinaryLinear(weights, scale) if config.binary else BitLinear(weights, scale)
         except ValueError as error:
-            raise ValueError(f"{file.path}: {name}: {error}") from error
-    file.close()
+            raise ValueError(f"{tensors_path}: {one_line(name)}: {error}") from error
+    if left:
+        raise ValueError(f"{tensors_path}: unknown tensor {one_line(min(left))}")
     return Classifier(config, linears)
-
-
-def _linear(file: TensorFile, name: str, shape: tuple[int, int], config: ModelConfig) -> BitLinear:
-    packed = file.bytes(f"{name}.weight", (shape[0] // 4, shape[1]))
-    scale = file.floats(f"{name}.weight_scale", (1,), ())
-    try:
-        return BitLinear(unpack_hf(packed), np.float32(scale.reshape(())), config.linear_class)
-    except ValueError as error:
-        raise ValueError(f"{file.path}: {name}: {error}") from error

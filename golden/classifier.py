@@ -8,6 +8,7 @@ import numpy as np
 from trine.golden.arrays import Float32
 from trine.golden.bitlinear import BinaryLinear, BitLinear, Multiply, call_multiply
 from trine.golden.config import require_fixed
+from trine.golden.json_object import one_line
 
 _FIXED = {"activation": "relu", "activation_bits": 8}
 
@@ -28,7 +29,7 @@ class ClassifierConfig:
         width = next(iter(self.layers.values()))[1]
         for name, (outputs, inputs) in self.layers.items():
             if inputs != width:
-                raise ValueError(f"inputs of layer {name} must be {width}, not {inputs!r}")
+                raise ValueError(f"inputs of layer {one_line(name)} must be {width}, not {inputs!r}")
             width = outputs
 
     @property
@@ -56,6 +57,8 @@ class ClassifierConfig:
             }
         except (KeyError, TypeError) as error:
             raise ValueError("layers must be a list of objects with name, inputs and outputs") from error
+        if len(layers) < len(fields["layers"]):
+            raise ValueError("two layers have the same name")
         config = cls(layers, quantiser == "bitnet")
         if fields.get("classes") != config.classes:
             raise ValueError(f"classes must be {config.classes}, the outputs of the last layer")

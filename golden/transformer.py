@@ -3,6 +3,9 @@
     h = x + o_proj(attn_sub_norm(attention(q_proj, k_proj, v_proj of input_layernorm(x))))
     y = h + down_proj(ffn_sub_norm(relu(gate)^2 * up)), gate and up of post_attention_layernorm(h)
 
+LlamaForCausalLM whose linear layers are BitLinear has silu in the place of relu^2, and no sub-norms; the first BitNet
+models have silu with them. The configuration says which.
+
 RMSNorm is `w * (x * (1 / sqrt(mean(x^2) + eps)))`, RoPE turns the two halves of a head, grouped-query attention shares
 each key/value head among consecutive query heads. There are no biases.
 
@@ -56,7 +59,7 @@ class Cache:
 class Transformer:
     """A model that runs token by token, its integer layers on a device or here.
 
-    checkpoint: the model.
+    checkpoint: the model; it is read into memory.
     multiply: executes the ternary layers of `step` and `forward`, 4 calls a layer and token in this order: (q, k, v),
         (o,), (gate, up), (down,), each by its full name. None: golden's own `accumulate`.
     mode: how golden adds, and the activation_bits that all inputs are quantised to. None: exact, 8 bits.
@@ -65,17 +68,18 @@ class Transformer:
     def __init__(
         self, checkpoint: Checkpoint, multiply: Multiply | None = None, mode: AccumulatorMode | None = None
     ) -> None:
-        self._checkpoint = checkpoint
+        self._checkpoint = checkpoint = checkpoint.in_memory()
         self._multiply = multiply
         self._mode = AccumulatorMode() if mode is None else mode
         config = checkpoint.config
         self._embedding = checkpoint.tensors["model.embed_tokens.weight"]
         self._head = self._embedding if config.tie_word_embeddings else checkpoint.tensors["lm_head.weight"]
+        self._activation = {"relu2": relu2, "silu": silu}[config.hidden_act]
         self._cos, self._sin = rotary_tables(config.max_position_embeddings, config.head_dim, config.rope_theta)
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The model."""
+        """The model, in memory."""
         return self._checkpoint
 
     @property
@@ -164,15 +168,13 @@ class Transformer:
             future = np.triu(np.full((count, end), -np.inf, np.float32), 1 + start)
             scores = (scores.reshape(batch, shared, -1, count, end) + future).reshape(scores.shape)
         mixed = (softmax(scores) @ values).reshape(grouped.shape).transpose(0, 3, 1, 2, 4).reshape(batch, count, -1)
-        (output,) = self._linears((f"{name}.o_proj",), self._norm(f"{name}.attn_sub_norm", mixed), multiply)
+        (output,) = self._linears((f"{name}.o_proj",), self._sub_norm(f"{name}.attn_sub_norm", mixed), multiply)
         return output
 
     def _feed_forward(self, name: str, x: Float32, multiply: Multiply) -> Float32:
         gate, up = self._linears((f"{name}.gate_proj", f"{name}.up_proj"), x, multiply)
-        gate = np.maximum(gate, np.float32(0))
-        (output,) = self._linears(
-            (f"{name}.down_proj",), self._norm(f"{name}.ffn_sub_norm", gate * gate * up), multiply
-        )
+        inner = self._sub_norm(f"{name}.ffn_sub_norm", self._activation(gate) * up)
+        (output,) = self._linears((f"{name}.down_proj",), inner, multiply)
         return output
 
     def _linears(self, names: tuple[str, ...], x: Float32, multiply: Multiply) -> list[Float32]:
@@ -192,6 +194,9 @@ class Transformer:
 
     def _norm(self, name: str, x: Float32) -> Float32:
         return rms_norm(x, self._checkpoint.tensors[f"{name}.weight"], self._checkpoint.config.rms_norm_eps)
+
+    def _sub_norm(self, name: str, x: Float32) -> Float32:
+        return self._norm(name, x) if self._checkpoint.config.sub_norms else x
 
     def _logits(self, hidden: Float32) -> Float32:
         return hidden @ self._head.T
@@ -219,6 +224,19 @@ def rms_norm(x: Float32, weight: Float32, epsilon: float) -> Float32:
     inverse: Float32 = np.float32(1) / np.sqrt(mean + np.float32(epsilon))
     normalised: Float32 = weight * (x * inverse)
     return normalised
+
+
+def relu2(x: Float32) -> Float32:
+    """`max(x, 0)^2`."""
+    positive: Float32 = np.maximum(x, np.float32(0))
+    return positive * positive
+
+
+def silu(x: Float32) -> Float32:
+    """`x / (1 + exp(-x))`, in float32; 0 where exp(-x) is beyond float32."""
+    with np.errstate(over="ignore"):
+        divisor: Float32 = np.float32(1) + np.exp(-x)
+    return x / divisor
 
 
 def softmax(x: Float32) -> Float32:

@@ -117,6 +117,7 @@ def measure(
         raise UsageError(f"the text must have at least 2 characters, not {len(text)}")
     with bad_input():
         tokens = vocabulary.encode(text)
+        model = model.in_memory()
     report("exact sums", 0.0)
     exact = Transformer(model).bits_per_character(tokens)
     costs = []

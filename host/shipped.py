@@ -27,21 +27,32 @@ def shipped_models() -> list[str]:
 
 
 def find_model(name: str) -> Path:
-    """The folder of a shipped model or of a user's own; UsageError if there is none."""
+    """The folder of a shipped model, or a user's own folder or GGUF file; UsageError if there is none."""
     shipped = MODELS / name
     if "/" not in name and (shipped / "config.json").is_file():
         return shipped
     path = Path(name)
-    if path.is_dir():
+    if path.is_dir() or is_gguf(path):
         return path
-    raise UsageError(f"no model {name!r}: no folder of that name, and shipped are {', '.join(shipped_models())}")
+    raise UsageError(f"no model {name!r}: no folder or .gguf file of that name, and shipped are "
+                     f"{', '.join(shipped_models())}")
 
 
-def load_model(path: Path) -> Model:
-    """The language model or the classifier in a folder; UsageError naming the file and what in it is wrong."""
+def is_gguf(path: Path) -> bool:
+    """Whether a path is a file whose name says that it is GGUF."""
+    return path.suffix == ".gguf" and path.is_file()
+
+
+def load_model(path: Path, i2s_layout: str | None = None) -> Model:
+    """The language model or the classifier in a folder, or the language model in a GGUF file (`load_checkpoint`).
+
+    i2s_layout: "x86" or "arm", if it is a GGUF file with I2_S tensors. A language model's tensors are read when they
+    are asked for. UsageError naming the file and what in it is wrong.
+    """
     with bad_input():
-        architectures = read_json(path / "config.json").get("architectures")
-        if architectures == ["BitLinearMLP"]:
+        if is_gguf(path) or i2s_layout is not None:
+            return load_checkpoint(path, i2s_layout)
+        if read_json(path / "config.json").get("architectures") == ["BitLinearMLP"]:
             return load_classifier(path)
         return load_checkpoint(path)
 

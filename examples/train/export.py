@@ -23,7 +23,8 @@ from model import PRESETS, BitNetForCausalLM, ternary, weight_scale
 from safetensors.numpy import save
 from train import bits_per_character
 
-from trine.golden.checkpoint import load_checkpoint, pack_hf
+from trine.golden.checkpoint import load_checkpoint
+from trine.golden.huggingface import pack_hf
 from trine.golden.transformer import Transformer
 
 AGREE = 0.0005  # bits per character by which two machines' float32 may differ in a check
@@ -81,7 +82,7 @@ def write(saved: dict[str, Any], folder: Path, held_out: corpus.Tokens, twin: Pa
     config = PRESETS[saved["name"]].huggingface()
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     (folder / "model.safetensors").write_bytes(save(tensors(saved), metadata={"format": "pt"}))
-    written = load_checkpoint(folder)
+    written = load_checkpoint(folder).in_memory()
     bits = Transformer(written).bits_per_character(held_out)
     facts: dict[str, Any] = {
         "model": saved["name"],

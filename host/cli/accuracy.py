@@ -7,7 +7,16 @@ from rich.table import Table
 
 from trine.golden.checkpoint import Checkpoint
 from trine.host.accuracy import EVIDENCE, Cost, Refusal, candidate_modes, measure
-from trine.host.cli.common import config_option, configuration, console, json_option, print_json, progress, say
+from trine.host.cli.common import (
+    config_option,
+    configuration,
+    console,
+    i2s_option,
+    json_option,
+    print_json,
+    progress,
+    say,
+)
 from trine.host.errors import UsageError, bad_input
 from trine.host.shipped import find_model, held_out_text, load_model
 
@@ -23,16 +32,17 @@ SHIPPED_TEXT = "the beginnings of the held-out parts of Jane Austen's six novels
 @click.option("--text", type=click.Path(path_type=Path), metavar="FILE",
               help="A text of your own that the model has not seen.  [default: held-out Jane Austen]")
 @click.option("--characters", type=click.IntRange(min=2), help="Use only the first so many of the text.")
+@i2s_option
 @json_option
 def accuracy_command(model: str, preset: str | None, config: Path | None, depth: int | None, text: Path | None,
-                     characters: int | None, as_json: bool) -> None:
+                     characters: int | None, i2s_layout: str | None, as_json: bool) -> None:
     """What accumulator and activation modes cost MODEL in bits per character.
 
     Every array step adds the exact sum of DEPTH columns and saturates after it, so that the depth matters. The golden
     model computes, whole windows of text at once; the weights stay as they were trained for exact sums.
     """
     columns = _depth(preset, config, depth)
-    loaded = load_model(find_model(model))
+    loaded = load_model(find_model(model), i2s_layout)
     if not isinstance(loaded, Checkpoint):
         raise UsageError(f"{model} is no language model")
     used = _read(text)[:characters]

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from trine.firmware.configuration import Configuration, load_configuration
 from trine.firmware.presets import find_preset
+from trine.golden.i2s import BLOCKS
 from trine.host.errors import UsageError, bad_input
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -33,6 +34,12 @@ def config_option(function: F) -> F:
     """`--config FILE`: a user's own device instead of a preset."""
     return click.option("--config", type=click.Path(path_type=Path), metavar="FILE",
                         help="A configuration of your own (TOML) instead of a preset.")(function)
+
+
+def i2s_option(function: F) -> F:
+    """`--i2s-layout x86|arm`: what a GGUF file with I2_S tensors does not say of itself."""
+    return click.option("--i2s-layout", type=click.Choice(list(BLOCKS)),
+                        help="The machine that wrote the I2_S tensors of a GGUF model.")(function)
 
 
 def device_option(default: str) -> Callable[[F], F]:

@@ -10,7 +10,8 @@ from rich.table import Table
 from trine.firmware.configuration import Configuration, load_configuration
 from trine.firmware.image import Image
 from trine.firmware.presets import PRESETS
-from trine.host.cli.common import config_option, console, json_option, print_json, say
+from trine.golden.checkpoint import Checkpoint
+from trine.host.cli.common import config_option, console, i2s_option, json_option, print_json, say
 from trine.host.compiled import describe, is_image, model_shapes, open_image
 from trine.host.errors import UsageError, bad_input
 from trine.host.routed import clock_of
@@ -21,8 +22,9 @@ from trine.host.usage import Fit, fit, image_use
 @click.command("info")
 @click.argument("what", required=False)
 @config_option
+@i2s_option
 @json_option
-def info_command(what: str | None, config: Path | None, as_json: bool) -> None:
+def info_command(what: str | None, config: Path | None, i2s_layout: str | None, as_json: bool) -> None:
     """What WHAT is: a model, an image, or a preset; without it, which models and presets there are.
 
     A model comes with its use of each board's weight memory, after padding to whole words.
@@ -42,7 +44,7 @@ def info_command(what: str | None, config: Path | None, as_json: bool) -> None:
         with bad_input():
             figures = _configuration(load_configuration(Path(what)))
     else:
-        figures = _model(what, own)
+        figures = _model(what, own, i2s_layout)
     if as_json:
         print_json(figures)
         return
@@ -91,14 +93,15 @@ def _image(image: Image, configuration: Configuration) -> dict[str, Any]:
     }
 
 
-def _model(name: str, own: Configuration | None) -> dict[str, Any]:
+def _model(name: str, own: Configuration | None, i2s_layout: str | None) -> dict[str, Any]:
     folder = find_model(name)
-    model = load_model(folder)
+    model = load_model(folder, i2s_layout)
     shapes = model_shapes(model)
     devices = [own] if own is not None else [preset for preset in PRESETS.values() if not preset.bare]
     return {
         "model": folder.resolve().name,
         "what": describe(model),
+        "stored": model.form if isinstance(model, Checkpoint) else None,
         "ternary_weights": sum(n * k for n, k in shapes.values()),
         "training": training_facts(folder),
         "devices": [_fit(fit(model, device, folder.resolve().name)) for device in devices],

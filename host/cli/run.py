@@ -11,6 +11,7 @@ from trine.golden.checkpoint import Checkpoint
 from trine.host.cli.common import (
     config_option,
     device_option,
+    i2s_option,
     json_option,
     print_json,
     progress,
@@ -19,7 +20,6 @@ from trine.host.cli.common import (
 )
 from trine.host.cli.speech import print_figures, run_figures, speak, speech_figures
 from trine.host.compiled import load_any
-from trine.host.device import Device
 from trine.host.digits import classify
 from trine.host.errors import UsageError, bad_input
 from trine.host.language_model import LanguageModel
@@ -41,12 +41,13 @@ from trine.host.shipped import digits
 @click.option("--input", "input_", type=click.Path(path_type=Path), metavar="FILE.npy",
               help="Layer: vectors (..., K), int8 codes or float32.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE.npy", help="Layer: where the results go.")
+@i2s_option
 @trace_option
 @json_option
 def run_command(model: str, device: str, config: Path | None, prompt: str | None, characters: int, temperature: float,
                 seed: int, images: int | None, layer: str | None, input_: Path | None, output: Path | None,
-                trace: Path | None, as_json: bool) -> None:
-    """Run MODEL (a shipped model's name, a folder, or an image) on a device, compared with golden throughout.
+                i2s_layout: str | None, trace: Path | None, as_json: bool) -> None:
+    """Run MODEL (a shipped model's name, a folder, a .gguf file, or an image) on a device, compared with golden.
 
     A language model continues --prompt; a digit classifier classifies the test images; --layer runs one layer on
     vectors of your own.
@@ -60,9 +61,10 @@ def run_command(model: str, device: str, config: Path | None, prompt: str | None
         opened = open_device(device, report, trace, config)
     with opened:
         if layer is not None and vectors is not None:
-            _run_layer(opened, device, model, layer, vectors, output, as_json)
+            runner = Runner(opened, *load_any(model, opened.configuration, i2s_layout))
+            _run_layer(runner, device, layer, vectors, output, as_json)
             return
-        image, loaded = load_any(model, opened.configuration)
+        image, loaded = load_any(model, opened.configuration, i2s_layout)
         if loaded is None:
             raise UsageError(f"{model} is an image of one layer; run it with --layer {image.name} --input FILE.npy")
         if isinstance(loaded, Checkpoint):
@@ -102,14 +104,13 @@ def _run_digits(runner: Runner, count: int | None) -> dict[str, Any]:
     return {"accuracy": accuracy.share, "right": accuracy.right, "images": accuracy.images, **run_figures(runner)}
 
 
-def _run_layer(device: Device, name: str, model: str, layer: str, vectors: npt.NDArray[Any], output: Path | None,
+def _run_layer(runner: Runner, name: str, layer: str, vectors: npt.NDArray[Any], output: Path | None,
                as_json: bool) -> None:
-    runner = Runner(device, *load_any(model, device.configuration))
-    results = device.linear(layer, vectors)
+    results = runner.device.linear(layer, vectors)
     if output is not None:
         with bad_input():
             np.save(output, results)
-    figures = {"device": name, "model": runner.image.name, "layer": layer, "preset": device.configuration.name,
+    figures = {"device": name, "model": runner.image.name, "layer": layer, "preset": runner.configuration.name,
                "input": f"{vectors.dtype} {vectors.shape}", "output": f"{results.dtype} {results.shape}",
                "array_cycles": runner.counters.engine.cycles, "busy_cycles": runner.counters.busy,
                "integers_compared": runner.tally.integers, "integers_equal": True}

@@ -187,7 +187,7 @@ def test_compiling_is_repeatable(made, configure):
 def test_shipped_decoders(made, model, preset, words):
     """One token, its 4 requests a layer equal to golden bit for bit, without a cycle but in the model."""
     configuration = find_preset(preset)
-    checkpoint = load_checkpoint(MODELS / model)
+    checkpoint = load_checkpoint(MODELS / model).in_memory()
     runner = Runner(made, compile_model(checkpoint, configuration, model), configuration)
     assert len(runner.image.weights) == words * configuration.weight_word_bytes
     device, golden = Transformer(checkpoint, runner), Transformer(checkpoint)

@@ -8,8 +8,9 @@ import pytest
 import safetensors.numpy
 
 from trine.golden.bitlinear import BitLinear
-from trine.golden.checkpoint import Checkpoint, linear_shapes, pack_hf, tensor_shapes
+from trine.golden.checkpoint import Checkpoint, linear_shapes, tensor_shapes
 from trine.golden.config import ModelConfig
+from trine.golden.huggingface import pack_hf
 
 CONFIG = ModelConfig(
     vocab_size=96,

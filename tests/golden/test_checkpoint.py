@@ -5,78 +5,17 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from trine.golden.bitlinear import BinaryLinear, BitLinear
 from trine.golden.checkpoint import (
     linear_shapes,
     load_checkpoint,
     load_classifier,
-    pack_hf,
     tensor_shapes,
-    unpack_hf,
 )
+from trine.golden.huggingface import unpack_hf
 
 PROJECTION = "model.layers.1.mlp.down_proj"
-
-# Packing
-
-
-def test_pack_by_hand():
-    """Rows 0, 2, 4 and 6 share packed row 0, from the low bits up; stored is the weight plus one."""
-    weights = np.array([[-1, 0], [1, 1], [0, 1], [1, 1], [1, -1], [1, 1], [0, 0], [1, 1]], np.int8)
-    packed = pack_hf(weights)
-    assert packed.dtype == np.uint8
-    assert packed.tolist() == [[0b01_10_01_00, 0b01_00_10_01], [0b10101010, 0b10101010]]
-
-
-def test_unpack_documented_example():
-    """The example in the docstring of transformers' `unpack_weights`, by its own rule: low bits are the first rows."""
-    packed = np.array([[0b10100001, 0b00011000], [0b10010000, 0b00001010]], np.uint8)
-    assert unpack_hf(packed).tolist() == [[0, -1], [-1, 1], [-1, 1], [-1, 1], [1, 0], [0, -1], [1, -1], [1, -1]]
-
-
-@given(hnp.arrays(np.int8, st.tuples(st.integers(1, 5), st.integers(1, 5)), elements=st.integers(-1, 1)))
-def test_pack_and_back(quarter):
-    weights = np.concatenate([quarter, -quarter, quarter[::-1], quarter])
-    packed = pack_hf(weights)
-    assert packed.shape == quarter.shape
-    assert np.array_equal(unpack_hf(packed), weights)
-    for n, k in np.ndindex(weights.shape):
-        assert (int(packed[n % len(quarter), k]) >> 2 * (n // len(quarter)) & 3) - 1 == weights[n, k]
-
-
-@pytest.mark.parametrize("rows", [1, 2, 3, 5])
-def test_pack_wrong_rows(rows):
-    with pytest.raises(ValueError, match=f"must be a multiple of 4, not {rows}"):
-        pack_hf(np.zeros((rows, 3), np.int8))
-
-
-def test_pack_wrong_weight():
-    with pytest.raises(ValueError, match=r"weights\[2, 0\] is 2"):
-        pack_hf(np.array([[0], [0], [2], [0]], np.int8))
-
-
-@pytest.mark.parametrize("row", range(8))
-def test_unpack_code_3(row):
-    packed = np.zeros((2, 3), np.uint8)
-    packed[row % 2, 1] = 3 << 2 * (row // 2)
-    with pytest.raises(ValueError, match=rf"code 3 at row and column \({row}, 1\)"):
-        unpack_hf(packed)
-
-
-def test_unpack_wrong_dtype():
-    with pytest.raises(ValueError, match="must be uint8, not int8"):
-        unpack_hf(np.zeros((2, 3), np.int8))
-
-
-@pytest.mark.parametrize("shape", [(3,), (0, 3), (1, 2, 3)])
-def test_unpack_wrong_shape(shape):
-    with pytest.raises(ValueError, match=r"must be a non-empty \(N / 4, K\) matrix"):
-        unpack_hf(np.zeros(shape, np.uint8))
-
 
 # Decoders
 
@@ -120,10 +59,51 @@ def test_load_takes_a_scale_without_axes(fields, stored, write):
 
 
 def refused(folder, message):
+    """Loading the folder, or reading all of what was loaded, ends in one line."""
     with pytest.raises(ValueError, match=message) as error:
-        load_checkpoint(folder)
+        load_checkpoint(folder).in_memory()
     assert str(error.value).startswith(str(folder))
     assert "\n" not in str(error.value)
+
+
+def test_load_reads_nothing_until_it_is_asked(fields, stored, write):
+    """What is wrong within a tensor is found when that tensor is read, and not before; nothing is kept."""
+    good = stored[f"{PROJECTION}.weight"].copy()
+    stored[f"{PROJECTION}.weight"][5, 3] = 0b11_00_00
+    folder = write(fields, stored)
+    loaded = load_checkpoint(folder)
+    assert loaded.linears["model.layers.0.self_attn.q_proj"].weights.shape == (24, 24)
+    with pytest.raises(ValueError, match="code 3 at row and column"):
+        loaded.linears[PROJECTION]
+    stored[f"{PROJECTION}.weight"][:] = good
+    write(fields, stored)
+    assert (loaded.linears[PROJECTION].weights == unpack_hf(good)).all()
+    assert loaded.linears[PROJECTION] is not loaded.linears[PROJECTION]
+
+
+def test_in_memory(checkpoint, fields, stored, write):
+    folder = write(fields, stored)
+    loaded = load_checkpoint(folder).in_memory()
+    (folder / "model.safetensors").unlink()
+    assert loaded.in_memory() is loaded
+    assert loaded.form == "Hugging Face, packed ternary weights (U8)"
+    assert list(loaded.linears) == list(linear_shapes(checkpoint.config))
+    assert list(loaded.tensors) == list(tensor_shapes(checkpoint.config))
+    for name, tensor in loaded.tensors.items():
+        assert np.array_equal(tensor, checkpoint.tensors[name])
+    for name, linear in loaded.linears.items():
+        assert np.array_equal(linear.weights, checkpoint.linears[name].weights)
+
+
+def test_i2s_layout_is_of_gguf(fields, stored, write):
+    with pytest.raises(ValueError, match="i2s_layout is of GGUF files alone, not 'x86'"):
+        load_checkpoint(write(fields, stored), i2s_layout="x86")
+
+
+def test_shapes_without_sub_norms(config):
+    shapes = tensor_shapes(dataclasses.replace(config, sub_norms=False))
+    assert len(shapes) == len(tensor_shapes(config)) - 4
+    assert not [name for name in shapes if "sub_norm" in name]
 
 
 def test_load_missing_tensor(fields, stored, write):
@@ -144,11 +124,6 @@ def test_load_unknown_tensor(fields, stored, write):
 def test_load_wrong_shape(fields, stored, write):
     stored[f"{PROJECTION}.weight"] = stored[f"{PROJECTION}.weight"].T.copy()
     refused(write(fields, stored), rf"{PROJECTION}.weight must be \(6, 20\), not \(20, 6\)")
-
-
-def test_load_unpacked_weights(fields, stored, write):
-    stored[f"{PROJECTION}.weight"] = stored[f"{PROJECTION}.weight"].astype(np.float32)
-    refused(write(fields, stored), f"{PROJECTION}.weight must be uint8, not float32")
 
 
 def test_load_code_3(fields, stored, write):
@@ -176,12 +151,12 @@ def test_load_truncated(fields, stored, write):
 
 def test_load_rows_not_a_multiple_of_4(fields, stored, write):
     fields["intermediate_size"] = 18
-    refused(write(fields, stored), r"config.json: model.layers.0.mlp.gate_proj has 18 rows, not a multiple of 4")
+    refused(write(fields, stored), r"model.safetensors: model.layers.0.mlp.gate_proj is packed, but its 18 rows")
 
 
 def test_load_wrong_config(fields, stored, write):
-    fields["hidden_act"] = "silu"
-    refused(write(fields, stored), "config.json: hidden_act must be 'relu2', not 'silu'")
+    fields["hidden_act"] = "gelu"
+    refused(write(fields, stored), "config.json: hidden_act must be one of relu2, silu, not 'gelu'")
 
 
 def test_load_no_folder(tmp_path):

@@ -36,6 +36,7 @@ def test_from_fields():
         ("layers", [], "layers must not be empty"),
         ("layers", [{"name": "x", "inputs": 0, "outputs": 4}], "inputs of a layer must be a positive integer, not 0"),
         ("layers", FIELDS["layers"][::-1], "inputs of layer hidden must be 4, not 3"),
+        ("layers", [{"name": "x", "inputs": 4, "outputs": 4}] * 2, "two layers have the same name"),
     ],
 )
 def test_from_fields_wrong(name, value, message):

@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 
-from trine.golden.config import ModelConfig, read_json
+from trine.golden import config as config_module
+from trine.golden.config import ModelConfig, is_online, read_json
 
 
 def test_from_huggingface(fields, config):
@@ -22,6 +23,39 @@ def test_linear_class_defaults_to_bitlinear(fields):
 def test_autobitlinear(fields):
     fields["quantization_config"]["linear_class"] = "autobitlinear"
     assert ModelConfig.from_huggingface(fields).linear_class == "autobitlinear"
+
+
+def test_online(fields):
+    """There is no stored scale whose direction the class could say: the one that is computed divides."""
+    assert not is_online(fields)
+    fields["quantization_config"] |= {"linear_class": "autobitlinear", "quantization_mode": "online"}
+    assert is_online(fields)
+    assert ModelConfig.from_huggingface(fields).linear_class == "bitlinear"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "hidden_act", "sub_norms"),
+    [("BitNetForCausalLM", "relu2", True), ("BitnetForCausalLM", "silu", True), ("LlamaForCausalLM", "silu", False)],
+)
+def test_architectures(fields, architecture, hidden_act, sub_norms):
+    """What each does unless hidden_act says something else."""
+    fields["architectures"] = [architecture]
+    if architecture == "BitnetForCausalLM":
+        fields |= {"quantization_config": None, "weight_bits": 1, "input_bits": 8}
+    del fields["hidden_act"]
+    config = ModelConfig.from_huggingface(fields)
+    assert (config.hidden_act, config.sub_norms) == (hidden_act, sub_norms)
+    fields["hidden_act"] = "silu"
+    assert ModelConfig.from_huggingface(fields).hidden_act == "silu"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("weight_bits", 2), ("input_bits", 4), ("quantization_config", {"quant_method": "bitnet"})]
+)
+def test_first_bitnet_models_wrong(fields, name, value):
+    fields |= {"architectures": ["BitnetForCausalLM"], "quantization_config": None, name: value}
+    with pytest.raises(ValueError, match=f"{name} must be "):
+        ModelConfig.from_huggingface(fields)
 
 
 @pytest.mark.parametrize("place", ["rope_theta", "rope_parameters"])
@@ -63,9 +97,16 @@ def test_missing_rope_theta(fields):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("architectures", ["LlamaForCausalLM"], r"must be \['BitNetForCausalLM'\], not \['LlamaForCausalLM'\]"),
-        ("hidden_act", "silu", "hidden_act must be 'relu2', not 'silu'"),
+        ("architectures", ["GemmaForCausalLM"], r"must be one of BitNetForCausalLM, .+, not \['GemmaForCausalLM'\]"),
+        ("architectures", ["LlamaForCausalLM"] * 2, "architectures must be one of"),
+        ("architectures", "LlamaForCausalLM", "architectures must be one of"),
+        ("architectures", [["x"]], "architectures must be one of"),
+        ("hidden_act", "gelu", "hidden_act must be one of relu2, silu, not 'gelu'"),
+        ("hidden_act", "", "hidden_act must be one of relu2, silu, not ''"),
         ("attention_bias", True, "attention_bias must be False, not True"),
+        ("mlp_bias", True, "mlp_bias must be False, not True"),
+        ("partial_rotary_factor", 0.5, "partial_rotary_factor must be 1.0, not 0.5"),
+        ("rope_parameters", {"partial_rotary_factor": 0.5}, "partial_rotary_factor must be 1.0, not 0.5"),
         ("rope_scaling", {"factor": 2}, "rope_scaling must be None"),
         ("sliding_window", 64, "sliding_window must be None, not 64"),
         ("head_dim", 8, "head_dim must be hidden_size / heads = 4, not 8"),
@@ -74,6 +115,9 @@ def test_missing_rope_theta(fields):
         ("quantization_config", None, "quantization_config must be an object, not None"),
         ("hidden_size", "24", "hidden_size must be a positive integer, not '24'"),
         ("hidden_size", True, "hidden_size must be a positive integer, not True"),
+        ("hidden_size", 2**31, "hidden_size must be a positive integer, not 2147483648"),
+        ("num_hidden_layers", 1001, "num_hidden_layers must be at most 1000, not 1001"),
+        ("rms_norm_eps", 10**400, "rms_norm_eps must be a positive number, not 1000"),
         ("num_hidden_layers", 0, "num_hidden_layers must be a positive integer, not 0"),
         ("hidden_size", 18, "hidden_size must be an even multiple of the 6 heads, not 18"),
         ("num_key_value_heads", 4, "num_key_value_heads must divide the 6 heads, not 4"),
@@ -92,7 +136,8 @@ def test_wrong_field(fields, name, value, message):
     ("name", "value"),
     [
         ("quant_method", "gptq"),
-        ("quantization_mode", "online"),
+        ("quantization_mode", "online"),  # with linear_class "bitlinear", which knows no such mode
+        ("quantization_mode", "sometimes"),
         ("use_rms_norm", True),
         ("modules_to_not_convert", ["model.layers.0.mlp.up_proj"]),
         ("linear_class", "linear"),
@@ -115,9 +160,23 @@ def test_read_json(tmp_path):
     assert read_json(path) == {"a": 1}
 
 
+def test_read_json_too_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(config_module, "LARGEST_JSON", 10)
+    path = tmp_path / "config.json"
+    path.write_text('{"a": 123}')
+    assert read_json(path) == {"a": 123}
+    path.write_text('{"a": 1234}')
+    with pytest.raises(ValueError, match=r"config.json: more than 10 bytes"):
+        read_json(path)
+
+
 @pytest.mark.parametrize(
-    ("text", "message"), [("[1]", "not a JSON object"), ("{", "not JSON"), (b"\xff", "not JSON"), (None, "No such")]
-)
+    ("text", "message"),
+    [
+        ("[1]", "not a JSON object"), ("{", "not JSON"), ('{"a": 1, "a": 2}', "a stands twice"), (b"\xff", "not JSON"),
+        (None, "No such"),
+    ],
+)  # fmt: skip
 def test_read_json_wrong(tmp_path, text, message):
     path = tmp_path / "config.json"
     if text is not None:

@@ -30,7 +30,7 @@ def checkpoint(vectors, tmp_path_factory):
         (folder / "config.json").write_text(file.metadata()["config"])
     model = {name.removeprefix("model/"): tensor for name, tensor in vectors.items() if name.startswith("model/")}
     safetensors.numpy.save_file(model, folder / "model.safetensors")
-    return load_checkpoint(folder)
+    return load_checkpoint(folder).in_memory()
 
 
 def test_config_is_transformers_own(checkpoint):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from trine.golden.accumulate import AccumulatorMode
-from trine.golden.transformer import Transformer, rms_norm, rotary_tables, rotate, softmax
+from trine.golden.lazy import LazyMapping
+from trine.golden.transformer import Transformer, relu2, rms_norm, rotary_tables, rotate, silu, softmax
 
 TOKENS = [33, 0, 95, 7, 7, 50, 1]
 
@@ -31,6 +32,12 @@ def naive_logits(checkpoint, tokens, codes_seen=None):
     def norm(name, x):
         root = math.sqrt(sum(v * v for v in x) / len(x) + config.rms_norm_eps)
         return [float(w) * v / root for w, v in zip(tensors[f"{name}.weight"], x, strict=True)]
+
+    def sub_norm(name, x):
+        return norm(name, x) if config.sub_norms else x
+
+    def activation(v):
+        return max(v, 0) ** 2 if config.hidden_act == "relu2" else v / (1 + math.exp(-v))
 
     def turn(x, position):
         """Each head's coordinates i and i + width / 2 as a complex number, turned by the angle of its frequency."""
@@ -63,18 +70,24 @@ def naive_logits(checkpoint, tokens, codes_seen=None):
                 mixed += [
                     sum(w * v[past][theirs][i] for past, w in enumerate(weights)) / sum(weights) for i in range(width)
                 ]
-            attended = linear(f"{name}.self_attn.o_proj", norm(f"{name}.self_attn.attn_sub_norm", mixed))
+            attended = linear(f"{name}.self_attn.o_proj", sub_norm(f"{name}.self_attn.attn_sub_norm", mixed))
             h = [a + b for a, b in zip(x, attended, strict=True)]
             inner = norm(f"{name}.post_attention_layernorm", h)
             gate, up = linear(f"{name}.mlp.gate_proj", inner), linear(f"{name}.mlp.up_proj", inner)
-            gated = [max(g, 0) ** 2 * u for g, u in zip(gate, up, strict=True)]
-            down = linear(f"{name}.mlp.down_proj", norm(f"{name}.mlp.ffn_sub_norm", gated))
+            gated = [activation(g) * u for g, u in zip(gate, up, strict=True)]
+            down = linear(f"{name}.mlp.down_proj", sub_norm(f"{name}.mlp.ffn_sub_norm", gated))
             states[position] = [a + b for a, b in zip(h, down, strict=True)]
     head = tensors["model.embed_tokens.weight" if config.tie_word_embeddings else "lm_head.weight"].astype(np.float64)
     return np.array([head @ norm("model.norm", x) for x in states])
 
 
-@pytest.mark.parametrize("changes", [{}, {"linear_class": "autobitlinear"}, {"tie_word_embeddings": False}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {}, {"linear_class": "autobitlinear"}, {"tie_word_embeddings": False}, {"hidden_act": "silu"},
+        {"hidden_act": "silu", "sub_norms": False, "tie_word_embeddings": False},
+    ],
+)  # fmt: skip
 def test_against_naive(config, make_checkpoint, changes):
     checkpoint = make_checkpoint(dataclasses.replace(config, **changes))
     logits = Transformer(checkpoint).forward(TOKENS)
@@ -82,6 +95,29 @@ def test_against_naive(config, make_checkpoint, changes):
     assert logits.shape == (len(TOKENS), config.vocab_size)
     expected = naive_logits(checkpoint, TOKENS)
     assert np.abs(logits - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def test_activations_at_the_ends():
+    x = np.array([-3e38, -100, -1, 0, 2, 3e38], np.float32)
+    assert silu(x[:-1]).tolist() == pytest.approx([0, 0, -1 / (1 + math.e), 0, 2 / (1 + math.exp(-2))], abs=1e-6)
+    assert silu(x)[-1] == x[-1]
+    assert relu2(x[:-1]).tolist() == [0, 0, 0, 0, 4]
+
+
+def test_reads_a_checkpoint_once(checkpoint):
+    """However often its parts are used."""
+    asked = []
+
+    def read(mapping):
+        def note(name):
+            asked.append(name)
+            return mapping[name]
+
+        return LazyMapping(mapping, note)
+
+    lazy = dataclasses.replace(checkpoint, linears=read(checkpoint.linears), tensors=read(checkpoint.tensors))
+    assert np.array_equal(Transformer(lazy).forward(TOKENS), Transformer(checkpoint).forward(TOKENS))
+    assert sorted(asked) == sorted([*checkpoint.linears, *checkpoint.tensors])
 
 
 def test_multiply_gets_every_layer_in_order(checkpoint):

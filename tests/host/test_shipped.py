@@ -3,9 +3,11 @@ import json
 import numpy as np
 import pytest
 
+from trine.firmware.presets import PRESETS
 from trine.golden.checkpoint import Checkpoint
 from trine.golden.classifier import Classifier
 from trine.host import shipped
+from trine.host.compiled import compile_for
 from trine.host.errors import SetupError, UsageError
 from trine.host.shipped import (
     count_words,
@@ -36,7 +38,7 @@ def test_find_model_by_path(model_folder):
 
 @pytest.mark.parametrize("name", ["digits", "austen_words.txt", "../models/austen-tiny", "no-such"])
 def test_find_model_unknown(name):
-    with pytest.raises(UsageError, match=rf"no model '{name}': no folder of that name, and shipped are austen-small, "):
+    with pytest.raises(UsageError, match=rf"no model '{name}': no folder or \.gguf file of that name, and shipped "):
         find_model(name)
 
 
@@ -54,8 +56,8 @@ def test_load_model_without_config(model_folder):
 
 
 def test_load_model_other_architecture(model_folder):
-    (model_folder / "config.json").write_text(json.dumps({"architectures": ["LlamaForCausalLM"]}))
-    with pytest.raises(UsageError, match=r"architectures must be \['BitNetForCausalLM'\]"):
+    (model_folder / "config.json").write_text(json.dumps({"architectures": ["GemmaForCausalLM"]}))
+    with pytest.raises(UsageError, match=r"architectures must be one of BitNetForCausalLM, "):
         load_model(model_folder)
 
 
@@ -63,8 +65,9 @@ def test_code_3_is_refused(decoder_folder):
     packed = np.zeros((20, 80), np.uint8)
     packed[3, 5] = 0b11
     folder = decoder_folder(**{"model.layers.1.self_attn.o_proj.weight": packed})
+    model = load_model(folder)
     with pytest.raises(UsageError, match=r"model\.layers\.1\.self_attn\.o_proj: code 3 at row and column \(3, 5\)"):
-        load_model(folder)
+        compile_for(model, PRESETS["ulx3s_25f"], "damaged")
 
 
 def test_training_facts(model_folder):

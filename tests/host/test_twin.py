@@ -27,7 +27,7 @@ def model():
     """The shipped decoder."""
     loaded = load_model(find_model("austen-small"))
     assert isinstance(loaded, Checkpoint)
-    return loaded
+    return loaded.in_memory()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ flip cascades. The tolerances of that last comparison are promised for the shipp
 one move further.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,9 @@ from oracle import record
 
 from trine.golden.arrays import Int8, Int32
 from trine.golden.bitlinear import BitLinear
-from trine.golden.checkpoint import Checkpoint, load_checkpoint, pack_hf, unpack_hf
+from trine.golden.checkpoint import Checkpoint, load_checkpoint
 from trine.golden.generate import Vocabulary
+from trine.golden.huggingface import pack_hf, unpack_hf
 from trine.golden.transformer import Transformer
 
 MODELS = Path(__file__).parents[2] / "host" / "models"
@@ -59,7 +61,7 @@ Mr. Bennet made no answer.
 """
 
 
-def assert_stages_are_equal(linears: dict[str, BitLinear], seen: record.Arrays) -> None:
+def assert_stages_are_equal(linears: Mapping[str, BitLinear], seen: record.Arrays) -> None:
     """Each layer, fed with transformers' own input."""
     for name, linear in linears.items():
         codes, scale = linear.quantise(seen[f"{name}/input"])
@@ -105,7 +107,7 @@ def bits(logits: np.ndarray, following: list[int]) -> float:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_random_model(tmp_path, seed, linear_class, tied):
     record.write_model(tmp_path, seed, SHAPE, linear_class, tied)
-    checkpoint = load_checkpoint(tmp_path)
+    checkpoint = load_checkpoint(tmp_path).in_memory()
     tokens = np.random.default_rng(seed).integers(0, 96, 100).tolist()
     seen = record.observe(record.load_model(tmp_path), tokens)
     if linear_class == "bitlinear":
@@ -124,7 +126,7 @@ def test_shipped_model(name):
     folder = MODELS / name
     if not folder.exists():
         pytest.skip(f"{folder} is not there")
-    checkpoint, reference = load_checkpoint(folder), record.load_model(folder)
+    checkpoint, reference = load_checkpoint(folder).in_memory(), record.load_model(folder)
     tokens, window = Vocabulary().encode(PASSAGE), checkpoint.config.max_position_embeddings
     model, theirs, agreed = Transformer(checkpoint), 0.0, 0
     for at in range(0, len(tokens) - 1, window):
