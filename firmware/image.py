@@ -34,7 +34,7 @@ from safetensors.numpy import save as save_tensors
 from trine.firmware.assembler import AssemblerError, Matvec, Operation, assemble, read_program
 from trine.firmware.configuration import Configuration
 from trine.firmware.layout import LayoutError, check_words, count_chunks, count_row_blocks, unpack_weights
-from trine.firmware.plan import Output, PlanError, RequestPlan, Tile, plans_from_json, plans_to_json
+from trine.firmware.plan import Load, Output, PlanError, RequestPlan, Tile, plans_from_json, plans_to_json
 from trine.golden.arrays import Float32, Int8
 
 __all__ = ["Image", "ImageError", "Output", "RequestPlan", "Tile", "decode_image", "layer_weights", "read_image"]
@@ -75,6 +75,13 @@ class Image:
     def name(self) -> str:
         """The model's name."""
         return str(self.model.get("name", ""))
+
+    @cached_property
+    def loads(self) -> tuple[Load, ...]:
+        """What is written into the device: one load."""
+        operations = read_program(self.program)
+        words = sum(op.row_blocks * op.chunks for op in operations if isinstance(op, Matvec))
+        return (Load(0, words, 0, tuple(operations)),)
 
     @property
     def image_id(self) -> int:

@@ -1,7 +1,8 @@
 """The requests that load an image and execute its layers, and the results in their responses.
 
 A *message* is a request's opcode and payload; framing, sequence numbers and retries are the host's. All messages of
-one function may be sent before the first response is awaited: the device executes them in order.
+one function may be sent before the first response is awaited: the device executes them in order. So may those of one
+of `exchanges`, and again if they were lost: it begins with the first load that it needs.
 """
 
 import struct
@@ -14,10 +15,14 @@ from trine.firmware.image import Image
 from trine.firmware.instructions import INSTRUCTION_BYTES
 from trine.firmware.layout import count_chunks
 from trine.firmware.link import MAXIMUM_READ_BYTES, READ_FORMAT, WRITE_FORMAT, Region, Request
-from trine.firmware.plan import RequestPlan, Tile
+from trine.firmware.plan import Load, RequestPlan, Tile
 from trine.golden.arrays import Int8, Int32, first
 
 Message = tuple[Request, bytes]
+
+EXCHANGE_BYTES = 1 << 22
+"""Weights in one exchange, unless a single load has more: a tenth of a second on the fastest link, so that waiting for
+the last answer costs nothing, and what the host keeps in memory."""
 
 
 class TrafficError(ValueError):
@@ -60,6 +65,21 @@ def load_messages(image: Image, configuration: Configuration) -> Iterator[Messag
     yield Request.COMMIT, struct.pack("<I", image.image_id)
 
 
+def exchanges(request: RequestPlan, loads: Sequence[Load], configuration: Configuration) -> list[tuple[Tile, ...]]:
+    """The tiles of `request`, divided among its exchanges: whole loads, as many as EXCHANGE_BYTES allow."""
+    parts: list[list[Tile]] = [[]]
+    load, size = 0, 0
+    for tile in request.tiles:
+        if tile.load != load:
+            load, added = tile.load, loads[tile.load].words * configuration.weight_word_bytes
+            if parts[-1] and size + added > EXCHANGE_BYTES:
+                parts.append([])
+                size = 0
+            size += added
+        parts[-1].append(tile)
+    return [tuple(part) for part in parts]
+
+
 def request_messages(plan: RequestPlan, codes: Int8, configuration: Configuration) -> list[Message]:
     """What executes `plan` on `codes` int8 (plan.columns,): for each tile WRITEs, a RUN and READs.
 
@@ -80,13 +100,13 @@ def request_messages(plan: RequestPlan, codes: Int8, configuration: Configuratio
 def request_results(plan: RequestPlan, responses: Sequence[bytes], configuration: Configuration) -> list[Int32]:
     """The results int32 (N,) of each layer, from the payloads of the responses to `request_messages`, in their order.
 
-    Rows that the image does not hold are 0, so that the results of several loads add up. Raises TrafficError if the
-    responses are not as many, or a READ's not as long, as they should be.
+    Rows that no tile of `plan` computes are 0, so that the results of a request's parts add up. Raises TrafficError if
+    the responses are not as many, or a READ's not as long, as they should be.
     """
     results = [np.zeros(rows, np.int32) for rows in plan.rows]
     left = list(responses)
     for tile in plan.tiles:
-        reads = list(_read_beats(tile, configuration))
+        reads = list(read_beats(tile.first_beat, tile.beats, configuration))
         del left[: _count_writes(tile, configuration) + 1]
         payloads, left = left[: len(reads)], left[len(reads) :]
         values = b"".join(payloads)
@@ -102,20 +122,20 @@ def request_results(plan: RequestPlan, responses: Sequence[bytes], configuration
     return results
 
 
+def read_beats(first: int, beats: int, configuration: Configuration) -> Iterator[tuple[int, int]]:
+    """(first beat, beats) of each READ of so many beats of results from `first` on."""
+    most = MAXIMUM_READ_BYTES // configuration.beat_bytes
+    for start in range(0, beats, most):
+        yield first + start, min(most, beats - start)
+
+
 def _tile_messages(tile: Tile, codes: Int8, configuration: Configuration) -> Iterator[Message]:
     padded = np.zeros(count_chunks(tile.columns, configuration) * configuration.depth, np.int8)
     padded[: tile.columns] = codes[tile.first_column : tile.first_column + tile.columns]
     yield from write_messages(Region.ACTIVATIONS, 0, padded.tobytes(), configuration)
     yield Request.RUN, struct.pack("<I", tile.entry)
-    for beat, count in _read_beats(tile, configuration):
+    for beat, count in read_beats(tile.first_beat, tile.beats, configuration):
         yield Request.READ, struct.pack(READ_FORMAT, Region.RESULTS, beat, count)
-
-
-def _read_beats(tile: Tile, configuration: Configuration) -> Iterator[tuple[int, int]]:
-    """(first beat, beats) of each READ of a tile's results."""
-    most = MAXIMUM_READ_BYTES // configuration.beat_bytes
-    for start in range(0, tile.beats, most):
-        yield tile.first_beat + start, min(most, tile.beats - start)
 
 
 def _count_writes(tile: Tile, configuration: Configuration) -> int:

@@ -39,7 +39,7 @@ class Verifier:
     def __init__(self, image: Image, configuration: Configuration, weights: Mapping[str, Int8]) -> None:
         self._configuration = configuration
         self._weights = weights
-        self._expected = {plan.layers: request_cycles(plan, image, configuration) for plan in image.requests}
+        self._expected = {plan.layers: request_cycles(plan, configuration) for plan in image.requests}
         self.tally = Tally()
 
     def check(self, plan: RequestPlan, codes: Int8, execution: Execution) -> None:

@@ -36,7 +36,7 @@ class Runner:
         plan = self.image.request(names)
         before = self.machine.counters
         responses = self._execute(self.machine, request_messages(plan, codes, self._configuration))
-        assert self.machine.counters - before == request_cycles(plan, self.image, self._configuration)
+        assert self.machine.counters - before == request_cycles(plan, self._configuration)
         return request_results(plan, responses, self._configuration)
 
 

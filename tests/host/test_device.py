@@ -94,7 +94,7 @@ def test_execute(loaded, image, classifier, codes, small):
     execution = loaded.execute(plan, codes)
     assert (execution.results[0] == accumulate(classifier.linears["first"].weights, codes)).all()
     assert execution.results[0].dtype == np.int32
-    assert execution.counters.engine == request_cycles(plan, image, small)
+    assert execution.counters.engine == request_cycles(plan, small)
     assert [run.tile for run in execution.runs] == list(plan.tiles)
     assert execution.runs[0].cycle < execution.runs[1].cycle
 
@@ -104,7 +104,7 @@ def test_execute_with_a_fault_counts_once(loaded, image, codes, small, transport
     transport.to_device = lambda data: data[:-20] if transport.writes == before + 1 else data
     execution = loaded.execute(image.requests[0], codes)
     assert loaded.link_faults == 1
-    assert execution.counters.engine == request_cycles(image.requests[0], image, small)
+    assert execution.counters.engine == request_cycles(image.requests[0], small)
 
 
 def test_execute_is_one_round_trip(loaded, image, codes, transport):
