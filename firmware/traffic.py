@@ -58,11 +58,15 @@ def write_messages(region: Region, address: int, data: bytes, configuration: Con
         yield Request.WRITE, head + data[start : start + room]
 
 
-def load_messages(image: Image, configuration: Configuration) -> Iterator[Message]:
-    """What makes `image` resident: its weights, its program, and the COMMIT that allows it to be run."""
-    yield from write_messages(Region.WEIGHTS, 0, image.weights, configuration)
-    yield from write_messages(Region.PROGRAM, 0, image.program, configuration)
-    yield Request.COMMIT, struct.pack("<I", image.image_id)
+def load_messages(image: Image, configuration: Configuration, index: int = 0) -> Iterator[Message]:
+    """What writes a load of `image`: its weights, its programs, and the COMMIT that allows them to be run.
+
+    Load 0 makes an image that has no other resident; any other needs load 0 to be there.
+    """
+    load = image.loads[index]
+    yield from write_messages(Region.WEIGHTS, load.first_word, image.weights[index], configuration)
+    yield from write_messages(Region.PROGRAM, load.first_instruction, load.program, configuration)
+    yield Request.COMMIT, struct.pack("<I", image.load_id(index))
 
 
 def exchanges(request: RequestPlan, loads: Sequence[Load], configuration: Configuration) -> list[tuple[Tile, ...]]:
@@ -80,11 +84,8 @@ def exchanges(request: RequestPlan, loads: Sequence[Load], configuration: Config
     return [tuple(part) for part in parts]
 
 
-def request_messages(plan: RequestPlan, codes: Int8, configuration: Configuration) -> list[Message]:
-    """What executes `plan` on `codes` int8 (plan.columns,): for each tile WRITEs, a RUN and READs.
-
-    Raises TrafficError for another type or shape, and a code outside the configuration's accumulator mode.
-    """
+def check_codes(plan: RequestPlan, codes: Int8, configuration: Configuration) -> None:
+    """Raises TrafficError unless `codes` are int8 (plan.columns,) of the configuration's accumulator mode."""
     if codes.dtype != np.int8 or codes.shape != (plan.columns,):
         raise TrafficError(f"{', '.join(plan.layers)}: codes must be int8 ({plan.columns},), "
                            f"not {codes.dtype} {codes.shape}")
@@ -94,6 +95,14 @@ def request_messages(plan: RequestPlan, codes: Int8, configuration: Configuratio
         (column,) = first(refused)
         raise TrafficError(f"{', '.join(plan.layers)}: codes must be {least} to {most}, "
                            f"but codes[{column}] is {codes[column]}")
+
+
+def request_messages(plan: RequestPlan, codes: Int8, configuration: Configuration) -> list[Message]:
+    """What executes `plan` on `codes` int8 (plan.columns,), its loads there: for each tile WRITEs, a RUN and READs.
+
+    Raises TrafficError as `check_codes`.
+    """
+    check_codes(plan, codes, configuration)
     return [message for tile in plan.tiles for message in _tile_messages(tile, codes, configuration)]
 
 

@@ -57,7 +57,7 @@ class Board:
             return "not compared"
         if self.info.configuration_hash != image.configuration_hash:
             return None
-        return "resident" if self.info.image_id == image.image_id else "fits, not resident"
+        return "fits, not resident" if image.load_of(self.info.image_id) is None else "resident"
 
     def figures(self) -> dict[str, Any]:
         """What the JSON says of it."""

@@ -11,6 +11,7 @@ sent; faults of the link are repaired and retried within limits (connection.py);
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -21,12 +22,21 @@ from trine.firmware.counters import Counters
 from trine.firmware.image import Image
 from trine.firmware.link import Request
 from trine.firmware.plan import RequestPlan, Tile
-from trine.firmware.traffic import Message, TrafficError, load_messages, request_messages, request_results
+from trine.firmware.recovery import ATTEMPTS
+from trine.firmware.traffic import (
+    Message,
+    TrafficError,
+    check_codes,
+    exchanges,
+    load_messages,
+    request_messages,
+    request_results,
+)
 from trine.golden.arrays import Float32, Int8, Int32
 from trine.host.compiled import Linear, apply_linear, restore_model
 from trine.host.connection import Connection
-from trine.host.errors import DeviceError, UsageError
-from trine.host.info import Info, counters_of, greet, read_counters, read_info
+from trine.host.errors import DeviceError, UsageError, bad_input
+from trine.host.info import Info, counters_of, greet, info_of, read_counters, read_info
 from trine.host.transport import Transport
 
 FRAMES_AT_ONCE = 64
@@ -74,7 +84,9 @@ class Device:
         self._connection = Connection(transport, timeout)
         self._configuration = configuration
         self._image: Image | None = None
+        self._held: int | None = None  # which of its loads is there besides load 0, None if nobody knows
         self._watcher: Watcher | None = None
+        self._follower: Callable[[float], None] | None = None
         try:
             self.hello()
             found = self.info()
@@ -121,60 +133,69 @@ class Device:
         return read_info(self._connection)
 
     def load(self, image: Image, progress: Callable[[float], None] | None = None, *, force: bool = False) -> None:
-        """Make `image` resident, unless the device says that it holds it already.
+        """Write load 0 of `image`, all of one that is resident, unless the device says that it holds it already.
 
         progress: told how much is done, 0 to 1. force: load it even then. Raises UsageError for an image of another
-        configuration; after a DeviceError, of a device that was reset meanwhile too, no image is loaded. Nobody watches
-        the new image yet.
+        configuration, or that is damaged in its file; after a DeviceError, of a device that was reset meanwhile too, no
+        image is loaded. Nobody watches the new image yet.
         """
         if image.configuration_hash != self._configuration.configuration_hash:
             raise UsageError(f"the image is for another configuration ({image.configuration_name}) than this device's "
                              f"({self._configuration.name}); compile the model for it")
         self._image = self._watcher = None
         self.__dict__.pop("_linears", None)
-        if force or self.info().image_id != image.image_id:
-            messages = list(load_messages(image, self._configuration))
-            cycles = self.counters().cycles
-            for start in range(0, len(messages), FRAMES_AT_ONCE):
-                *_, snapshot = self._connection.exchange(
-                    [*messages[start : start + FRAMES_AT_ONCE], (Request.COUNTERS, b"")])
-                before, cycles = cycles, counters_of(snapshot).cycles
-                if cycles < before:
-                    self._connection.exchange([(Request.COMMIT, bytes(4))])
-                    raise DeviceError(f"the device was reset while {image.name} was loaded; load it again")
-                if progress is not None:
-                    progress(min(1.0, (start + FRAMES_AT_ONCE) / len(messages)))
-        self._image = image
+        held = None if force else image.load_of(self.info().image_id)
+        if held is None:
+            self._write_first(image, progress)
+        self._image, self._held = image, held or 0
 
     def watch(self, watcher: Watcher) -> None:
         """Let `watcher` see every request that is executed until another image is loaded; what it raises is raised."""
         self._watcher = watcher
 
-    def execute(self, plan: RequestPlan, codes: Int8) -> Execution:
-        """Run one request of the loaded image on `codes` int8 (plan.columns,): one round trip.
+    def follow(self, follower: Callable[[float], None] | None) -> None:
+        """Tell `follower`, from now on and while requests are executed, how far in its loads a pass of a model is."""
+        self._follower = follower
 
-        The counters are read before and after in the same round trip. Raises UsageError for another type or shape and
-        for a code that the configuration's accumulator mode does not admit.
+    def execute(self, plan: RequestPlan, codes: Int8) -> Execution:
+        """Run one request of the loaded image on `codes` int8 (plan.columns,).
+
+        That is one round trip; or, if the request is streamed, as many as it has exchanges (traffic.exchanges). The
+        counters are read in the same round trips. Raises UsageError for another type or shape, for a code that the
+        configuration's accumulator mode does not admit, and for an image that is damaged in its file.
+        """
+        return self.execute_all(plan, codes[np.newaxis] if isinstance(codes, np.ndarray) else codes)[0]
+
+    def execute_all(self, plan: RequestPlan, codes: Int8) -> list[Execution]:
+        """Run one request of the loaded image on each of `codes` int8 (n, plan.columns), as `execute` does.
+
+        Loads that are streamed are written once for all of them. The counters of the first include that.
         """
         if not isinstance(codes, np.ndarray):
             raise UsageError(f"{', '.join(plan.layers)}: codes must be an array of int8, not {type(codes).__name__}")
-        parts = [replace(plan, tiles=(tile,)) for tile in self._known(plan).tiles]
-        try:
-            batches = [request_messages(part, codes, self._configuration) for part in parts]
-        except TrafficError as error:
-            raise UsageError(str(error)) from error
-        snapshot: Message = (Request.COUNTERS, b"")
-        messages = [snapshot, *(message for batch in batches for message in batch), snapshot]
-        first, *payloads, last = self._connection.exchange(messages)
-        left = iter(payloads)
-        runs = tuple(self._tile_run(part, batch, [next(left) for _ in batch])
-                     for part, batch in zip(parts, batches, strict=True))
-        results = tuple(sum(run.results[i] for run in runs) + np.zeros(rows, np.int32)
-                        for i, rows in enumerate(plan.rows))
-        execution = Execution(runs, results, counters_of(last) - counters_of(first))
-        if self._watcher is not None:
-            self._watcher(plan, codes, execution)
-        return execution
+        image = self.image
+        self._check_request(plan, codes)
+        groups = exchanges(plan, image.loads, self._configuration)
+        if len(codes) > 1:  # each load by itself, so that it is written once for all
+            groups = [tuple(group) for _, group in groupby(plan.tiles, lambda tile: tile.load)]
+        runs: list[list[TileRun]] = [[] for _ in codes]
+        totals = [Counters() for _ in codes]
+        for tiles in groups:
+            for number, vector in enumerate(codes):
+                found, counters = self._execute_tiles(plan, tiles, vector)
+                runs[number] += found
+                totals[number] += counters
+            if self._follower is not None:
+                streamed = len(image.loads) - 1
+                self._follower(tiles[-1].load / streamed if streamed else 1.0)
+        executions = []
+        for number, vector in enumerate(codes):
+            results = tuple(sum(run.results[i] for run in runs[number]) + np.zeros(rows, np.int32)
+                            for i, rows in enumerate(plan.rows))
+            executions.append(Execution(tuple(runs[number]), results, totals[number]))
+            if self._watcher is not None:
+                self._watcher(plan, vector, executions[-1])
+        return executions
 
     def run_request(self, plan: RequestPlan, codes: Int8) -> list[Int32]:
         """The results int32 (N_i,) of each layer of a request on `codes` int8 (plan.columns,)."""
@@ -200,7 +221,8 @@ class Device:
         index = plan.layers.index(layer)
         if x.dtype == np.int8:
             return self._sums(plan, index, cast(Int8, x))
-        linear = self._linears.get(layer)
+        with bad_input():
+            linear = self._linears.get(layer)
         if linear is None:
             raise UsageError(f"{self.image.name}: an image of a single layer has no scales; give int8 codes")
         return apply_linear(linear, cast(Float32, x), self._configuration.activation_bits,
@@ -222,7 +244,7 @@ class Device:
 
         No image is taken to be loaded afterwards. Raises DeviceError, also if the device refuses one.
         """
-        self._image = None
+        self._image = self._held = None
         return self._connection.exchange(messages)
 
     def close(self) -> None:
@@ -239,7 +261,7 @@ class Device:
     def _sums(self, plan: RequestPlan, index: int, codes: Int8) -> Int32:
         """The sums (..., N) of layer `index` of a request on codes (..., K)."""
         vectors = codes.reshape(-1, plan.columns)
-        sums = [self.execute(plan, vector).results[index] for vector in vectors]
+        sums = [execution.results[index] for execution in self.execute_all(plan, vectors)]
         return np.array(sums, np.int32).reshape(*codes.shape[:-1], plan.rows[index])
 
     @cached_property
@@ -248,10 +270,63 @@ class Device:
         model = restore_model(self.image, self._configuration)
         return {} if model is None else model.linears
 
-    def _known(self, plan: RequestPlan) -> RequestPlan:
+    def _check_request(self, plan: RequestPlan, codes: Int8) -> None:
+        """Raises UsageError unless `plan` is one of the image's and each of `codes` suits it."""
         if plan not in self.image.requests:
             raise UsageError(f"{', '.join(plan.layers)} is no request of the loaded image {self.image.name}")
-        return plan
+        try:
+            for vector in codes:
+                check_codes(plan, vector, self._configuration)
+        except TrafficError as error:
+            raise UsageError(str(error)) from error
+
+    def _write_first(self, image: Image, progress: Callable[[float], None] | None = None) -> None:
+        """Writes load 0; DeviceError if the device was reset meanwhile."""
+        with bad_input():
+            messages = list(load_messages(image, self._configuration))
+        cycles = self.counters().cycles
+        for start in range(0, len(messages), FRAMES_AT_ONCE):
+            *_, snapshot = self._connection.exchange(
+                [*messages[start : start + FRAMES_AT_ONCE], (Request.COUNTERS, b"")])
+            before, cycles = cycles, counters_of(snapshot).cycles
+            if cycles < before:
+                self._connection.exchange([(Request.COMMIT, bytes(4))])
+                raise DeviceError(f"the device was reset while {image.name} was loaded; load it again")
+            if progress is not None:
+                progress(min(1.0, (start + FRAMES_AT_ONCE) / len(messages)))
+
+    def _execute_tiles(self, plan: RequestPlan, tiles: Sequence[Tile], codes: Int8) -> tuple[list[TileRun], Counters]:
+        """One exchange: `tiles` of a request, each load that they need written before, unless it is all and there."""
+        image, held = self.image, self._held
+        self._held = None  # until all is well
+        needed = list(dict.fromkeys(tile.load for tile in tiles if tile.load))
+        if needed == [held]:
+            needed = []
+        asked = bool(needed and image.loads[0].words)  # whether load 0 is there, which a COMMIT of another says too
+        for _ in range(ATTEMPTS):
+            batches: list[tuple[Tile | None, list[Message]]] = []
+            for load, group in groupby(tiles, lambda tile: tile.load):
+                if load in needed:
+                    with bad_input():
+                        batches.append((None, list(load_messages(image, self._configuration, load))))
+                batches += [(tile, request_messages(replace(plan, tiles=(tile,)), codes, self._configuration))
+                            for tile in group]
+            before = [*([(Request.INFO, b"")] if asked else []), (Request.COUNTERS, b"")]
+            answers = iter(self._connection.exchange(
+                [*before, *(message for _, batch in batches for message in batch), (Request.COUNTERS, b"")]))
+            there = not asked or image.load_of(info_of(next(answers)).image_id) is not None
+            first = counters_of(next(answers))
+            runs = []
+            for tile, batch in batches:
+                payloads = [next(answers) for _ in batch]
+                if tile is not None:
+                    runs.append(self._tile_run(replace(plan, tiles=(tile,)), batch, payloads))
+            if there:
+                self._held = needed[-1] if needed else held
+                return runs, counters_of(next(answers)) - first
+            # Load 0 may be gone: the device was reset, or the exchange was done again and had begun to write.
+            self._write_first(image)
+        raise DeviceError(f"the device lost {image.name} {ATTEMPTS} times; check its supply and the cable")
 
     def _tile_run(self, part: RequestPlan, messages: Sequence[Message], payloads: Sequence[bytes]) -> TileRun:
         try:

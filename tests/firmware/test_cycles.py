@@ -97,7 +97,7 @@ def test_requests_and_tokens_are_sums(made, configure):
 
 def test_link_bytes_by_hand(made, small):
     """16 x 36: a WRITE of 36 codes, RUN and READ of 8 beats; frames of 12 bytes and their payloads."""
-    (image,) = compile_layer("layer", made.ternary(16, 36), small)
+    image = compile_layer("layer", made.ternary(16, 36), small)
     assert request_bytes(image.requests[0], small) == LinkUse(12 + 8 + 36 + 12 + 4 + 12 + 12, 12 + 12 + 8 + 12 + 64, 1)
 
 

@@ -49,7 +49,7 @@ def test_writes_are_whole_words_and_fit(small, words, address, region):
 
 
 def test_load(made, small):
-    (image,) = compile_layer("layer", made.ternary(10, 20), small)
+    image = compile_layer("layer", made.ternary(10, 20), small)
     messages = list(load_messages(image, small))
     regions = [payload[0] for request, payload in messages if request is Request.WRITE]
     assert regions == [Region.WEIGHTS, Region.WEIGHTS, Region.PROGRAM]

@@ -134,7 +134,7 @@ def test_execute_wrong_codes(loaded, image, wrong, message, transport):
 def test_execute_code_out_of_range(small, codes):
     narrow = replace(small, name="narrow", activation_bits=4)
     device = Device(GoldenTransport(Machine(narrow)), narrow)
-    (image,) = compile_layer("a", np.ones((3, 9), np.int8), narrow)
+    image = compile_layer("a", np.ones((3, 9), np.int8), narrow)
     device.load(image)
     with pytest.raises(UsageError, match=r"codes must be -7 to 7, but codes\[0\] is -128"):
         device.execute(image.requests[0], codes)
@@ -180,7 +180,7 @@ def test_linear_unknown_layer(loaded):
 
 
 def test_linear_of_a_single_layer_has_no_scales(device, small):
-    (image,) = compile_layer("alone", np.ones((3, 9), np.int8), small)
+    image = compile_layer("alone", np.ones((3, 9), np.int8), small)
     device.load(image)
     assert (device.linear("alone", np.ones(9, np.int8)) == 9).all()
     with pytest.raises(UsageError, match=r"alone: an image of a single layer has no scales; give int8 codes"):
@@ -189,7 +189,7 @@ def test_linear_of_a_single_layer_has_no_scales(device, small):
 
 def test_linear_follows_the_loaded_image(loaded, image, small):
     loaded.linear("first", np.ones(9, np.float32))
-    (other,) = compile_layer("alone", np.ones((3, 9), np.int8), small)
+    other = compile_layer("alone", np.ones((3, 9), np.int8), small)
     loaded.load(other)
     with pytest.raises(UsageError, match=r"no scales"):
         loaded.linear("alone", np.ones(9, np.float32))
