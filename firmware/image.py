@@ -8,7 +8,7 @@ they are asked for, checked each time.
 import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from typing import Any
@@ -64,14 +64,14 @@ class Image(Outline):
     Of an image in a file, indexing `tensors` or `weights` reads it, and raises ImageError if it is damaged there.
     """
 
-    tensors: Mapping[str, Float32]
-    weights: Sequence[bytes]
+    tensors: Mapping[str, Float32] = field(repr=False)
+    weights: Sequence[bytes] = field(repr=False)
     checksums: tuple[int, ...]
 
     def load_id(self, index: int) -> int:
         """What the device is told to remember when a load has been written: 1 to 2**32 - 1, other for each load.
 
-        It says that load 0 is there and, if it is not load 0's, that load too.
+        Only load 0's says that load 0 is there: a device that was reset while another was written has that one alone.
         """
         return 1 + (self._checksum + index) % 0xFFFF_FFFF
 

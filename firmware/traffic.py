@@ -7,6 +7,7 @@ of `exchanges`, and again if they were lost: it begins with the first load that 
 
 import struct
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 import numpy as np
 
@@ -70,18 +71,22 @@ def load_messages(image: Image, configuration: Configuration, index: int = 0) ->
 
 
 def exchanges(request: RequestPlan, loads: Sequence[Load], configuration: Configuration) -> list[tuple[Tile, ...]]:
-    """The tiles of `request`, divided among its exchanges: whole loads, as many as EXCHANGE_BYTES allow."""
-    parts: list[list[Tile]] = [[]]
-    load, size = 0, 0
-    for tile in request.tiles:
-        if tile.load != load:
-            load, added = tile.load, loads[tile.load].words * configuration.weight_word_bytes
-            if parts[-1] and size + added > EXCHANGE_BYTES:
-                parts.append([])
-                size = 0
-            size += added
-        parts[-1].append(tile)
-    return [tuple(part) for part in parts]
+    """The tiles of `request`, divided among its exchanges: those of load 0, and whole loads, as many as EXCHANGE_BYTES
+    allow.
+
+    Load 0 by itself, because whoever runs it again after a fault must not have begun to write another.
+    """
+    parts: list[tuple[Tile, ...]] = []
+    size = 0
+    for load, tiles in groupby(request.tiles, lambda tile: tile.load):
+        added = loads[load].words * configuration.weight_word_bytes
+        if parts and parts[-1][0].load and size + added <= EXCHANGE_BYTES:
+            parts[-1] += tuple(tiles)
+        else:
+            parts.append(tuple(tiles))
+            size = 0
+        size += added
+    return parts
 
 
 def check_codes(plan: RequestPlan, codes: Int8, configuration: Configuration) -> None:

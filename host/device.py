@@ -84,7 +84,7 @@ class Device:
         self._connection = Connection(transport, timeout)
         self._configuration = configuration
         self._image: Image | None = None
-        self._held: int | None = None  # which of its loads is there besides load 0, None if nobody knows
+        self._held: int | None = None  # the load that was written last, None if nobody knows what is there
         self._watcher: Watcher | None = None
         self._follower: Callable[[float], None] | None = None
         try:
@@ -144,10 +144,9 @@ class Device:
                              f"({self._configuration.name}); compile the model for it")
         self._image = self._watcher = None
         self.__dict__.pop("_linears", None)
-        held = None if force else image.load_of(self.info().image_id)
-        if held is None:
+        if force or self.info().image_id != image.image_id:
             self._write_first(image, progress)
-        self._image, self._held = image, held or 0
+        self._image, self._held = image, 0
 
     def watch(self, watcher: Watcher) -> None:
         """Let `watcher` see every request that is executed until another image is loaded; what it raises is raised."""
@@ -296,25 +295,28 @@ class Device:
                 progress(min(1.0, (start + FRAMES_AT_ONCE) / len(messages)))
 
     def _execute_tiles(self, plan: RequestPlan, tiles: Sequence[Tile], codes: Int8) -> tuple[list[TileRun], Counters]:
-        """One exchange: `tiles` of a request, each load that they need written before, unless it is all and there."""
-        image, held = self.image, self._held
-        self._held = None  # until all is well
-        needed = list(dict.fromkeys(tile.load for tile in tiles if tile.load))
-        if needed == [held]:
-            needed = []
-        asked = bool(needed and image.loads[0].words)  # whether load 0 is there, which a COMMIT of another says too
+        """One exchange: `tiles` of a request, their loads written before them, unless it is one and there."""
+        image = self.image
+        if self._held is None:
+            self._write_first(image)
+            self._held = 0
+        held = self._held
+        needed = {tile.load for tile in tiles} - {0, held}
+        asked = bool(needed and image.loads[0].words)  # whether load 0 is still there
         for _ in range(ATTEMPTS):
             batches: list[tuple[Tile | None, list[Message]]] = []
             for load, group in groupby(tiles, lambda tile: tile.load):
-                if load in needed:
+                if needed and load:
                     with bad_input():
                         batches.append((None, list(load_messages(image, self._configuration, load))))
                 batches += [(tile, request_messages(replace(plan, tiles=(tile,)), codes, self._configuration))
                             for tile in group]
-            before = [*([(Request.INFO, b"")] if asked else []), (Request.COUNTERS, b"")]
-            answers = iter(self._connection.exchange(
-                [*before, *(message for _, batch in batches for message in batch), (Request.COUNTERS, b"")]))
-            there = not asked or image.load_of(info_of(next(answers)).image_id) is not None
+            questions = [(Request.INFO, b"")] if asked else []
+            self._held = None if needed else held  # until all is well
+            answers = iter(self._connection.exchange([
+                *questions, (Request.COUNTERS, b""), *(message for _, batch in batches for message in batch),
+                (Request.COUNTERS, b"")]))
+            there = not asked or info_of(next(answers)).image_id == image.load_id(held)
             first = counters_of(next(answers))
             runs = []
             for tile, batch in batches:
@@ -322,10 +324,11 @@ class Device:
                 if tile is not None:
                     runs.append(self._tile_run(replace(plan, tiles=(tile,)), batch, payloads))
             if there:
-                self._held = needed[-1] if needed else held
+                self._held = tiles[-1].load if needed else held
                 return runs, counters_of(next(answers)) - first
-            # Load 0 may be gone: the device was reset, or the exchange was done again and had begun to write.
+            # The device was reset, or it had begun to write when the exchange was done again: nobody knows which.
             self._write_first(image)
+            held = 0
         raise DeviceError(f"the device lost {image.name} {ATTEMPTS} times; check its supply and the cable")
 
     def _tile_run(self, part: RequestPlan, messages: Sequence[Message], payloads: Sequence[bytes]) -> TileRun:
