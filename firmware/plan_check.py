@@ -13,7 +13,8 @@ def check_plan(plan: Plan, configuration: Configuration) -> None:
     """Raises PlanError unless a device of `configuration` executes what the requests say, each layer once and whole.
 
     Every load lies within the memories, load 0 at their beginning and the others behind it; its programs and its weight
-    words are those of its tiles, one after another, and nothing else.
+    words are those of its tiles, one after another, and nothing else. Loads are used in their order, each streamed one
+    by a single request.
     """
     if not plan.loads:
         raise PlanError("there is no load")
@@ -21,11 +22,15 @@ def check_plan(plan: Plan, configuration: Configuration) -> None:
         _check_place(load, index, plan.loads[0], configuration)
     ends = [[load.first_word, load.first_instruction] for load in plan.loads]
     names: set[str] = set()
+    before = 0
     for number, request in enumerate(plan.requests):
         for count, tile in enumerate(request.tiles):
             where = f"request {number}, tile {count}"
             if tile.load >= len(plan.loads):
                 raise PlanError(f"{where}: load {tile.load} of {len(plan.loads)}")
+            if tile.load < before or (count == 0 and 0 < tile.load == before):
+                raise PlanError(f"{where}: load {tile.load} after load {before}")
+            before = tile.load
             _check_buffers(tile, configuration, where)
             _check_program(tile, plan.loads[tile.load], ends[tile.load], configuration, where)
         _check_cover(request, names)

@@ -1,6 +1,7 @@
 """Compiled models and layers, executed by the functional device: every integer equals golden's, whatever was cut."""
 
 import dataclasses
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import trine.host
-from trine.firmware.compiler import CompileError, compile_classifier, compile_layer, compile_model
+from trine.firmware.compiler import (
+    CompileError,
+    compile_classifier,
+    compile_layer,
+    compile_model,
+    compile_to_file,
+)
 from trine.firmware.counters import Counters
 from trine.firmware.cycles import request_cycles, token_cycles
 from trine.firmware.image import layer_weights
+from trine.firmware.image_file import read_image
 from trine.firmware.machine import Machine
 from trine.firmware.presets import find_preset
 from trine.firmware.traffic import load_messages
 from trine.golden.accumulate import accumulate
-from trine.golden.checkpoint import load_checkpoint, load_classifier
+from trine.golden.bitlinear import BitLinear
+from trine.golden.checkpoint import Checkpoint, load_checkpoint, load_classifier
+from trine.golden.lazy import LazyMapping
 from trine.golden.transformer import Transformer
 
 MODELS = Path(trine.host.__path__[0]) / "models"
@@ -76,6 +86,76 @@ def test_decoder_equals_golden(made, configure, changes):
     device = Transformer(checkpoint, multiply=runner, mode=configuration.accumulator_mode)
     tokens = [0, 3, 4, 1]
     assert np.array_equal(device.forward(tokens), golden.forward(tokens))
+
+
+@pytest.mark.parametrize("changes", [
+    {"weight_words": 40}, {"weight_words": 20}, {"weight_words": 6}, {"weight_words": 1}, {"program_words": 6},
+    {"weight_words": 20, "packing": "trit3x5"}, {"weight_words": 13, "activation_bits": 4},
+    {"weight_words": 9, "group": 6, "group_accumulator_bits": 9}, {"weight_words": 20, "result_beats": 2},
+    {"weight_words": 20, "packing": "trit3x5", "dataflow": "tables", "result_width": 4, "depth": 6},
+])
+def test_streamed_decoder_equals_golden(made, configure, changes):
+    """Every load is written once a token, and what stays is not."""
+    configuration = configure(**({"weight_words": 200, "program_words": 200, "result_beats": 20} | changes))
+    checkpoint = made.decoder()
+    runner = Runner(made, compile_model(checkpoint, configuration), configuration)
+    assert len(runner.image.loads) > 1
+    golden = Transformer(checkpoint, mode=configuration.accumulator_mode)
+    device = Transformer(checkpoint, multiply=runner, mode=configuration.accumulator_mode)
+    assert np.array_equal(device.forward([0, 3, 4]), golden.forward([0, 3, 4]))
+    assert runner.written == 3 * (len(runner.image.loads) - 1)
+
+
+class Asked(LazyMapping):
+    """A mapping that notes what it is asked for."""
+
+    def __init__(self, values):
+        self.asked = []
+        super().__init__(values, lambda name: self.asked.append(name) or values[name])
+
+
+@pytest.mark.parametrize("weight_words", [200, 20])
+def test_compile_to_file_asks_once_and_in_order(made, configure, tmp_path, weight_words):
+    configuration = configure(weight_words=weight_words, program_words=200, result_beats=20)
+    model = made.decoder()
+    lazy = Checkpoint(model.config, Asked(model.linears), Asked(model.tensors))
+    steps = []
+    compile_to_file(lazy, configuration, "toy", tmp_path / "toy", lambda *step: steps.append(step))
+    assert lazy.linears.asked == list(model.linears)
+    assert lazy.tensors.asked == list(model.tensors)
+    assert steps == sorted(steps, key=lambda step: (step[0] != "packing weights", step[1]))
+    assert steps[-1] == ("copying tensors", 1.0)
+    found, kept = read_image(tmp_path / "toy", configuration), compile_model(model, configuration, "toy")
+    assert (found.requests, found.loads, list(found.weights)) == (kept.requests, kept.loads, list(kept.weights))
+    assert found.image_id == kept.image_id
+    assert {name: tensor.tolist() for name, tensor in found.tensors.items()} == {
+        name: tensor.tolist() for name, tensor in kept.tensors.items()}
+
+
+@pytest.mark.parametrize("at", ["model.layers.1.mlp.up_proj", "model.norm.weight"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_compile_to_file_that_is_interrupted(made, configure, tmp_path, at, error):
+    model = made.decoder()
+
+    def failing(values):
+        def read(name):
+            if name == at:
+                raise error
+            return values[name]
+        return LazyMapping(values, read)
+
+    lazy = Checkpoint(model.config, failing(model.linears), failing(model.tensors))
+    with pytest.raises(error):
+        compile_to_file(lazy, configure(weight_words=20), "toy", tmp_path / "toy")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_layer_that_is_not_as_its_model_says(made, configure):
+    model = made.decoder()
+    name = "model.layers.1.mlp.up_proj"
+    linears = {**model.linears, name: BitLinear(made.ternary(12, 7), np.float32(1))}
+    with pytest.raises(CompileError, match=rf"^{name} must be \(12, 8\), not \(12, 7\)$"):
+        compile_model(Checkpoint(model.config, linears, model.tensors), configure(weight_words=20))
 
 
 @pytest.mark.parametrize("binary", [False, True])
@@ -199,6 +279,16 @@ def test_shipped_decoders(made, model, preset, words):
     one = token_cycles(runner.image, configuration)
     assert runner.machine.counters == one + one
     assert one.busy == words
+
+
+@pytest.mark.parametrize(("model", "preset", "words", "program"), [
+    ("austen-tiny", "ulx3s_25f", 0xB93B_318B, 0xFB1B_4137), ("austen-small", "icebreaker", 0xC934_C8B8, 0x3B57_32C6),
+])
+def test_shipped_decoders_are_as_they_were(model, preset, words, program):
+    """A model that is resident has been the same words and programs since images had no loads."""
+    image = compile_model(load_checkpoint(MODELS / model), find_preset(preset), model)
+    assert [zlib.crc32(held) for held in image.weights] == [words]
+    assert [zlib.crc32(load.program) for load in image.loads] == [program]
 
 
 @pytest.mark.parametrize("preset", ["tinyfpga_bx", "icebreaker", "orangecrab_25f"])

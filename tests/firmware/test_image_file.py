@@ -239,7 +239,7 @@ def changed(index, *path, to):
     (lambda i: {**i, "model": {}}, "the model does not name a configuration"),
     (lambda i: {**i, "requests": {}}, "the index: requests must be a list, not dict"),
     (lambda i: {**i, "requests": i["requests"][:1]}, r"load \d has \d words and \d instructions, its tiles"),
-    (lambda i: {**i, "requests": i["requests"] * 2}, "no program of"),
+    (lambda i: {**i, "requests": i["requests"] * 2}, "no program of|load 1 after load 3"),
     (lambda i: {**i, "program": 3}, "the checksum of its programs is wrong"),
     (lambda i: {**i, "loads": []}, "damaged: the checksum of its programs|there is no load"),
     (lambda i: {**i, "loads": [1]}, "load 0 must have first_word, words"),

@@ -255,9 +255,8 @@ def test_a_reset_between_requests(device, image, model, line, configuration):
     one_pass(device, model)
 
 
-def test_a_device_that_forgets_always(device, image, model, line, stays):
-    if stays == "nothing":
-        pytest.skip("nothing to forget")
+@pytest.mark.parametrize("stays", ["some"], indirect=True)
+def test_a_device_that_forgets_always(device, image, model, line):
     device.load(image)
     request = next(request for request in image.requests if len({tile.load for tile in request.tiles} - {0}) > 1)
     (codes,) = vectors(model)[request.layers[0]]
