@@ -123,7 +123,7 @@ def _checked_codes(words: bytes, configuration: Configuration) -> UInt8:
     slices = _slices(words, configuration)
     bits = 8 * np.arange(configuration.slice_bytes)[:, np.newaxis] + np.arange(8)
     mask = np.packbits(bits >= configuration.slice_bits, axis=-1, bitorder="little")[:, 0]
-    spare: Bool = (slices & mask).any(axis=-1)
+    spare = np.not_equal((slices & mask).max(axis=-1, initial=0), 0)
     if spare.any():
         word, lane = first(spare)
         raise LayoutError(f"weight word {word}, lane {lane}: a bit above the {configuration.slice_bits} in use is set")

@@ -106,23 +106,24 @@ def test_streamed_decoder_equals_golden(made, configure, changes):
     assert runner.written == 3 * (len(runner.image.loads) - 1)
 
 
-class Asked(LazyMapping):
-    """A mapping that notes what it is asked for."""
+def noting(values, asked):
+    """A mapping of the same that puts down, in `asked`, what it is asked for."""
 
-    def __init__(self, values):
-        self.asked = []
-        super().__init__(values, lambda name: self.asked.append(name) or values[name])
+    def read(name):
+        asked.append(name)
+        return values[name]
+
+    return LazyMapping(values, read)
 
 
 @pytest.mark.parametrize("weight_words", [200, 20])
 def test_compile_to_file_asks_once_and_in_order(made, configure, tmp_path, weight_words):
     configuration = configure(weight_words=weight_words, program_words=200, result_beats=20)
-    model = made.decoder()
-    lazy = Checkpoint(model.config, Asked(model.linears), Asked(model.tensors))
-    steps = []
+    model, linears, tensors, steps = made.decoder(), [], [], []
+    lazy = Checkpoint(model.config, noting(model.linears, linears), noting(model.tensors, tensors))
     compile_to_file(lazy, configuration, "toy", tmp_path / "toy", lambda *step: steps.append(step))
-    assert lazy.linears.asked == list(model.linears)
-    assert lazy.tensors.asked == list(model.tensors)
+    assert linears == list(model.linears)
+    assert tensors == list(model.tensors)
     assert steps == sorted(steps, key=lambda step: (step[0] != "packing weights", step[1]))
     assert steps[-1] == ("copying tensors", 1.0)
     found, kept = read_image(tmp_path / "toy", configuration), compile_model(model, configuration, "toy")

@@ -129,13 +129,15 @@ def test_layers_keep_the_array_busy(preset, shape):
 def test_the_cut_takes_the_least_time(preset, rows, columns):
     """Compared with the widest, and with others of a tenth more or less."""
     configuration = find_preset(preset)
+    link = configuration.link
+    assert link is not None
     names = tuple(map(str, range(len(rows))))
     shapes = dict(zip(names, ((n, columns) for n in rows), strict=True))
     plan = plan_streamed([names], shapes, configuration)
 
     def seconds(plan):
         (request,) = plan.requests
-        return (request_bytes(request, configuration, plan.loads).total / configuration.link.bytes_per_second
+        return (request_bytes(request, configuration, plan.loads).total / link.bytes_per_second
                 + token_cycles(plan, configuration).cycles / (1e6 * configuration.clock_mhz))
 
     chosen = count_chunks(cut_streamed(rows, columns, configuration.weight_words, configuration)[0][1], configuration)

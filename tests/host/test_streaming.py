@@ -261,7 +261,12 @@ def test_a_device_that_forgets_always(device, image, model, line):
     request = next(request for request in image.requests if len({tile.load for tile in request.tiles} - {0}) > 1)
     (codes,) = vectors(model)[request.layers[0]]
     machine = line.inner._machine
-    line.to_device = lambda data: setattr(machine, "_image_id", 0) or data
+
+    def forget(data):
+        machine._image_id = 0
+        return data
+
+    line.to_device = forget
     with pytest.raises(DeviceError, match=r"the device lost big 3 times; check its supply and the cable"):
         device.execute(request, codes)
     line.to_device = lambda data: data
