@@ -21,9 +21,9 @@ from trine.golden.arrays import Int8, Int32, first
 
 Message = tuple[Request, bytes]
 
-EXCHANGE_BYTES = 1 << 22
-"""Weights in one exchange, unless a single load has more: a tenth of a second on the fastest link, so that waiting for
-the last answer costs nothing, and what the host keeps in memory."""
+EXCHANGE_BYTES = 1 << 20
+"""Weights in one exchange, unless a single load has more: so many that waiting for the last answer costs 1 % on the
+fastest link, and less on others; so few that after a fault there is not much to do again."""
 
 
 class TrafficError(ValueError):

@@ -35,9 +35,10 @@ class LanguageModel:
         if model.config.vocab_size != len(Vocabulary()):
             raise UsageError(f"{image.name} has a vocabulary of {model.config.vocab_size} tokens; text takes the "
                              f"{len(Vocabulary())} characters of the shipped models")
-        self.runner = Runner(device, image, model)
         with bad_input():
-            self.transformer = Transformer(model, self.runner.multiply, device.configuration.accumulator_mode)
+            model = model.in_memory()
+        self.runner = Runner(device, image, model)
+        self.transformer = Transformer(model, self.runner.multiply, device.configuration.accumulator_mode)
 
     def generate(self, prompt: str, characters: int, temperature: float = 0.6, seed: int = 0) -> Iterator[str]:
         """The characters that follow `prompt`, each as soon as it is known; the same seed gives the same.
