@@ -9,7 +9,7 @@ sent; faults of the link are repaired and retried within limits (connection.py);
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from types import TracebackType
@@ -21,38 +21,20 @@ from trine.firmware.configuration import Configuration
 from trine.firmware.counters import Counters
 from trine.firmware.image import Image
 from trine.firmware.link import Request
-from trine.firmware.plan import RequestPlan, Tile
-from trine.firmware.recovery import ATTEMPTS
+from trine.firmware.plan import RequestPlan
 from trine.firmware.traffic import (
     Message,
     TrafficError,
     check_codes,
     exchanges,
-    load_messages,
-    request_messages,
-    request_results,
 )
 from trine.golden.arrays import Float32, Int8, Int32
 from trine.host.compiled import Linear, apply_linear, restore_model
 from trine.host.connection import Connection
 from trine.host.errors import DeviceError, UsageError, bad_input
-from trine.host.info import Info, counters_of, greet, info_of, read_counters, read_info
+from trine.host.info import Info, greet, read_counters, read_info
+from trine.host.loads import Loads, TileRun
 from trine.host.transport import Transport
-
-FRAMES_AT_ONCE = 64
-"""Frames of a load that are written before their responses are read; bounds what the operating system must buffer."""
-
-
-@dataclass(frozen=True, eq=False)
-class TileRun:
-    """One program's run: the rows of each layer that it computed and, elsewhere, zeros; and when it was done.
-
-    results: int32 (N_i,) per layer of the request. cycle: the device's cycle counter when the last result was written.
-    """
-
-    tile: Tile
-    results: tuple[Int32, ...]
-    cycle: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +65,7 @@ class Device:
     def __init__(self, transport: Transport, configuration: Configuration, timeout: float = 10.0) -> None:
         self._connection = Connection(transport, timeout)
         self._configuration = configuration
-        self._image: Image | None = None
-        self._held: int | None = None  # the load that was written last, None if nobody knows what is there
+        self._loads: Loads | None = None
         self._watcher: Watcher | None = None
         self._follower: Callable[[float], None] | None = None
         try:
@@ -106,9 +87,7 @@ class Device:
     @property
     def image(self) -> Image:
         """The image that it executes; UsageError if none was loaded."""
-        if self._image is None:
-            raise UsageError("no image is loaded; call load(image) first")
-        return self._image
+        return self._present.image
 
     @property
     def link_faults(self) -> int:
@@ -142,11 +121,12 @@ class Device:
         if image.configuration_hash != self._configuration.configuration_hash:
             raise UsageError(f"the image is for another configuration ({image.configuration_name}) than this device's "
                              f"({self._configuration.name}); compile the model for it")
-        self._image = self._watcher = None
+        self._loads = self._watcher = None
         self.__dict__.pop("_linears", None)
+        loads = Loads(self._connection, self._configuration, image)
         if force or self.info().image_id != image.image_id:
-            self._write_first(image, progress)
-        self._image, self._held = image, 0
+            loads.write_first(progress)
+        self._loads = loads
 
     def watch(self, watcher: Watcher) -> None:
         """Let `watcher` see every request that is executed until another image is loaded; what it raises is raised."""
@@ -172,7 +152,7 @@ class Device:
         """
         if not isinstance(codes, np.ndarray):
             raise UsageError(f"{', '.join(plan.layers)}: codes must be an array of int8, not {type(codes).__name__}")
-        image = self.image
+        loads, image = self._present, self.image
         self._check_request(plan, codes)
         groups = exchanges(plan, image.loads, self._configuration)
         if len(codes) > 1:  # each load by itself, so that it is written once for all
@@ -181,7 +161,7 @@ class Device:
         totals = [Counters() for _ in codes]
         for tiles in groups:
             for number, vector in enumerate(codes):
-                found, counters = self._execute_tiles(plan, tiles, vector)
+                found, counters = loads.run(plan, tiles, vector)
                 runs[number] += found
                 totals[number] += counters
             if self._follower is not None:
@@ -243,7 +223,7 @@ class Device:
 
         No image is taken to be loaded afterwards. Raises DeviceError, also if the device refuses one.
         """
-        self._image = self._held = None
+        self._loads = None
         return self._connection.exchange(messages)
 
     def close(self) -> None:
@@ -256,6 +236,12 @@ class Device:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None,
                  trace: TracebackType | None) -> None:
         self.close()
+
+    @property
+    def _present(self) -> Loads:
+        if self._loads is None:
+            raise UsageError("no image is loaded; call load(image) first")
+        return self._loads
 
     def _sums(self, plan: RequestPlan, index: int, codes: Int8) -> Int32:
         """The sums (..., N) of layer `index` of a request on codes (..., K)."""
@@ -278,65 +264,3 @@ class Device:
                 check_codes(plan, vector, self._configuration)
         except TrafficError as error:
             raise UsageError(str(error)) from error
-
-    def _write_first(self, image: Image, progress: Callable[[float], None] | None = None) -> None:
-        """Writes load 0; DeviceError if the device was reset meanwhile."""
-        with bad_input():
-            messages = list(load_messages(image, self._configuration))
-        cycles = self.counters().cycles
-        for start in range(0, len(messages), FRAMES_AT_ONCE):
-            *_, snapshot = self._connection.exchange(
-                [*messages[start : start + FRAMES_AT_ONCE], (Request.COUNTERS, b"")])
-            before, cycles = cycles, counters_of(snapshot).cycles
-            if cycles < before:
-                self._connection.exchange([(Request.COMMIT, bytes(4))])
-                raise DeviceError(f"the device was reset while {image.name} was loaded; load it again")
-            if progress is not None:
-                progress(min(1.0, (start + FRAMES_AT_ONCE) / len(messages)))
-
-    def _execute_tiles(self, plan: RequestPlan, tiles: Sequence[Tile], codes: Int8) -> tuple[list[TileRun], Counters]:
-        """One exchange: `tiles` of a request, their loads written before them, unless it is one and there."""
-        image = self.image
-        if self._held is None:
-            self._write_first(image)
-            self._held = 0
-        held = self._held
-        needed = {tile.load for tile in tiles} - {0, held}
-        asked = bool(needed and image.loads[0].words)  # whether load 0 is still there
-        for _ in range(ATTEMPTS):
-            batches: list[tuple[Tile | None, list[Message]]] = []
-            for load, group in groupby(tiles, lambda tile: tile.load):
-                if needed and load:
-                    with bad_input():
-                        batches.append((None, list(load_messages(image, self._configuration, load))))
-                batches += [(tile, request_messages(replace(plan, tiles=(tile,)), codes, self._configuration))
-                            for tile in group]
-            questions = [(Request.INFO, b"")] if asked else []
-            self._held = None if needed else held  # until all is well
-            answers = iter(self._connection.exchange([
-                *questions, (Request.COUNTERS, b""), *(message for _, batch in batches for message in batch),
-                (Request.COUNTERS, b"")]))
-            there = not asked or info_of(next(answers)).image_id == image.load_id(held)
-            first = counters_of(next(answers))
-            runs = []
-            for tile, batch in batches:
-                payloads = [next(answers) for _ in batch]
-                if tile is not None:
-                    runs.append(self._tile_run(replace(plan, tiles=(tile,)), batch, payloads))
-            if there:
-                self._held = tiles[-1].load if needed else held
-                return runs, counters_of(next(answers)) - first
-            # The device was reset, or it had begun to write when the exchange was done again: nobody knows which.
-            self._write_first(image)
-            held = 0
-        raise DeviceError(f"the device lost {image.name} {ATTEMPTS} times; check its supply and the cable")
-
-    def _tile_run(self, part: RequestPlan, messages: Sequence[Message], payloads: Sequence[bytes]) -> TileRun:
-        try:
-            results = request_results(part, payloads, self._configuration)
-        except TrafficError as error:
-            raise DeviceError(f"a wrong response: {error}") from error
-        run = payloads[[request for request, _ in messages].index(Request.RUN)]
-        if len(run) != 8:
-            raise DeviceError(f"a wrong response: RUN answers with 8 bytes, not {len(run)}")
-        return TileRun(part.tiles[0], tuple(results), int.from_bytes(run, "little"))

@@ -15,8 +15,9 @@ from trine.firmware.cycles import request_cycles
 from trine.firmware.plan import RequestPlan
 from trine.golden.accumulate import accumulate
 from trine.golden.arrays import Int8
-from trine.host.device import Execution, TileRun
+from trine.host.device import Execution
 from trine.host.errors import MismatchError
+from trine.host.loads import TileRun
 
 
 @dataclass
