@@ -54,7 +54,7 @@ def pack_weights(weights: Int8, configuration: Configuration) -> bytes:
     if not isinstance(weights, np.ndarray) or weights.dtype != np.int8 or weights.ndim != 2 or weights.size == 0:
         found = f"{weights.dtype} {weights.shape}" if isinstance(weights, np.ndarray) else type(weights).__name__
         raise LayoutError(f"weights must be a non-empty int8 (N, K) matrix, not {found}")
-    refused: Bool = (weights < -1) | (weights > 1)
+    refused: Bool = (weights + np.int8(1)).view(np.uint8) > 2
     if not codec.has_zero:
         refused |= weights == 0
     if refused.any():
@@ -67,11 +67,10 @@ def pack_weights(weights: Int8, configuration: Configuration) -> bytes:
     matrix = padded.reshape(blocks, configuration.lanes, chunks, configuration.depth)
     words = matrix.transpose(2, 0, 1, 3) if configuration.dataflow == "tables" else matrix.swapaxes(1, 2)
     slices = words.reshape(-1, configuration.lanes, configuration.depth)
-    codes = codec.encode(np.ascontiguousarray(_grouped(slices, configuration)))
+    codes = _encoder(codec)[_ranks(_grouped(slices, configuration))]
     if configuration.dataflow == "tables":
         codes ^= codes[..., _left_neighbours(configuration)] & _signs(configuration)
-    bits = np.unpackbits(codes[..., None], axis=-1, count=codec.bits_per_code, bitorder="little")
-    return np.packbits(bits.reshape(*codes.shape[:2], -1), axis=-1, bitorder="little").tobytes()
+    return _join(codes, configuration).tobytes()
 
 
 def unpack_weights(words: bytes, rows: int, columns: int, configuration: Configuration) -> Int8:
@@ -84,9 +83,9 @@ def unpack_weights(words: bytes, rows: int, columns: int, configuration: Configu
     expected = blocks * chunks * configuration.weight_word_bytes
     if len(words) != expected:
         raise LayoutError(f"a {rows} x {columns} matrix takes {expected} bytes of weight words, not {len(words)}")
-    check_words(words, configuration)
+    codes = _checked_codes(words, configuration)
     numbers = word_number(np.arange(blocks)[:, np.newaxis], np.arange(chunks), blocks, chunks, configuration)
-    trits = decode_words(words, configuration)[numbers]
+    trits = _decode(codes, configuration)[numbers]
     matrix = trits.swapaxes(1, 2).reshape(blocks * configuration.lanes, chunks * configuration.depth)
     wrong = matrix != _padding(configuration.codec)
     wrong[:rows, :columns] = False
@@ -105,20 +104,7 @@ def word_number(row_block: Index, chunk: Index, row_blocks: int, chunks: int, co
 
 def check_words(words: bytes, configuration: Configuration) -> None:
     """Raises LayoutError unless `words` is whole weight words, every code in use and every spare bit zero."""
-    if len(words) % configuration.weight_word_bytes:
-        raise LayoutError(f"{len(words)} bytes are no whole weight words of {configuration.weight_word_bytes} bytes")
-    bits = _bits(words, configuration)
-    spare = np.not_equal(bits[..., configuration.slice_bits :].max(axis=-1, initial=0), 0)
-    if spare.any():
-        word, lane = first(spare)
-        raise LayoutError(f"weight word {word}, lane {lane}: a bit above the {configuration.slice_bits} in use is set")
-    codes = _codes(bits, configuration)
-    unused: Bool = np.isin(codes, configuration.codec.codes, invert=True)
-    if unused.any():
-        word, lane, number = first(unused)
-        code = int(codes[word, lane, number])
-        raise LayoutError(f"weight word {word}, lane {lane}: code {number} is {code:#b}, "
-                          f"which {configuration.packing} does not use")
+    _checked_codes(words, configuration)
 
 
 def decode_words(words: bytes, configuration: Configuration) -> Int8:
@@ -127,24 +113,67 @@ def decode_words(words: bytes, configuration: Configuration) -> Int8:
     Codes that are not in use count as zeros and spare bits are ignored: what a device may find in a memory that was
     never loaded. `check_words` refuses both.
     """
-    codes = _codes(_bits(words, configuration), configuration)
+    return _decode(_split(_slices(words, configuration), configuration), configuration)
+
+
+def _checked_codes(words: bytes, configuration: Configuration) -> UInt8:
+    """The codes of `words`; LayoutError as `check_words`."""
+    if len(words) % configuration.weight_word_bytes:
+        raise LayoutError(f"{len(words)} bytes are no whole weight words of {configuration.weight_word_bytes} bytes")
+    slices = _slices(words, configuration)
+    bits = 8 * np.arange(configuration.slice_bytes)[:, np.newaxis] + np.arange(8)
+    mask = np.packbits(bits >= configuration.slice_bits, axis=-1, bitorder="little")[:, 0]
+    spare = np.not_equal((slices & mask).max(axis=-1, initial=0), 0)
+    if spare.any():
+        word, lane = first(spare)
+        raise LayoutError(f"weight word {word}, lane {lane}: a bit above the {configuration.slice_bits} in use is set")
+    codes = _split(slices, configuration)
+    unused: Bool = _unused(configuration.codec)[codes]
+    if unused.any():
+        word, lane, number = first(unused)
+        code = int(codes[word, lane, number])
+        raise LayoutError(f"weight word {word}, lane {lane}: code {number} is {code:#b}, "
+                          f"which {configuration.packing} does not use")
+    return codes
+
+
+def _decode(codes: UInt8, configuration: Configuration) -> Int8:
+    """The trits (words, lanes, depth) of codes (words, lanes, codes in a slice)."""
     trits = _decoder(configuration.codec)[codes]
     if configuration.dataflow == "tables":
         trits = trits.swapaxes(-1, -2)
     return trits.reshape(-1, configuration.lanes, configuration.depth)
 
 
-def _bits(words: bytes, configuration: Configuration) -> UInt8:
-    """Bits (words, lanes, 8 * slice_bytes), lowest first."""
-    slices = np.frombuffer(words, np.uint8).reshape(-1, configuration.lanes, configuration.slice_bytes)
-    return np.unpackbits(slices, axis=-1, bitorder="little")
+def _slices(words: bytes, configuration: Configuration) -> UInt8:
+    """The bytes (words, lanes, slice_bytes)."""
+    return np.frombuffer(words, np.uint8).reshape(-1, configuration.lanes, configuration.slice_bytes)
 
 
-def _codes(bits: UInt8, configuration: Configuration) -> UInt8:
-    """Codes (words, lanes, codes in a slice) of `_bits`, each with its own sign."""
+def _join(codes: UInt8, configuration: Configuration) -> UInt8:
+    """The bytes (words, lanes, slice_bytes) of codes (words, lanes, codes in a slice), the first in the lowest bits."""
     width = configuration.codec.bits_per_code
-    stored = bits[..., : configuration.slice_bits].reshape(*bits.shape[:2], configuration.slice_bits // width, width)
-    codes = np.packbits(stored, axis=-1, bitorder="little")[..., 0]
+    if 8 % width:
+        bits = np.unpackbits(codes[..., None], axis=-1, count=width, bitorder="little")
+        return np.packbits(bits.reshape(*codes.shape[:2], -1), axis=-1, bitorder="little")
+    slices = np.zeros((*codes.shape[:2], configuration.slice_bytes), np.uint8)
+    for place in range(8 // width):
+        part = codes[..., place :: 8 // width]
+        slices[..., : part.shape[-1]] |= part << np.uint8(width * place)
+    return slices
+
+
+def _split(slices: UInt8, configuration: Configuration) -> UInt8:
+    """Codes (words, lanes, codes in a slice) of bytes (words, lanes, slice_bytes), each with its own sign."""
+    width, count = configuration.codec.bits_per_code, configuration.codes_per_slice
+    if 8 % width:
+        bits = np.unpackbits(slices, axis=-1, bitorder="little")[..., : configuration.slice_bits]
+        codes = np.packbits(bits.reshape(*bits.shape[:2], count, width), axis=-1, bitorder="little")[..., 0]
+    else:
+        codes = np.empty((*slices.shape[:2], count), np.uint8)
+        for place in range(8 // width):
+            part = codes[..., place :: 8 // width]
+            part[...] = slices[..., : part.shape[-1]] >> np.uint8(width * place) & np.uint8((1 << width) - 1)
     if configuration.dataflow == "tables":
         for number, left in enumerate(_left_neighbours(configuration)[1:], start=1):  # ascending: left is done
             codes[..., number] ^= codes[..., left] & _signs(configuration)[number]
@@ -170,6 +199,31 @@ def _signs(configuration: Configuration) -> UInt8:
     signs = np.full(configuration.codes_per_slice, 1 << (configuration.codec.bits_per_code - 1), np.uint8)
     signs[0] = 0
     return signs
+
+
+def _ranks(groups: Int8) -> UInt8:
+    """The rank of each group of trits (..., n), n <= 5, among all 3**n, the first trit counting least."""
+    ranks = np.zeros(groups.shape[:-1], np.uint8)
+    for place in range(groups.shape[-1]):
+        ranks += (groups[..., place] + np.int8(1)).view(np.uint8) * np.uint8(3**place)
+    return ranks
+
+
+@functools.cache
+def _encoder(codec: Packing) -> UInt8:
+    """Code (256,) of each of `_ranks`, 0 where a packing has none."""
+    codes = np.zeros(256, np.uint8)
+    groups = codec.decode(np.array(codec.codes, np.uint8))
+    codes[_ranks(groups)] = codec.codes
+    return codes
+
+
+@functools.cache
+def _unused(codec: Packing) -> Bool:
+    """Whether each of the codes (256,) is not in use."""
+    unused = np.ones(256, np.bool_)
+    unused[list(codec.codes)] = False
+    return unused
 
 
 @functools.cache

@@ -4,17 +4,23 @@ A *request* is one input vector for one or more layers that share it. It is serv
 another; where the buffers of a device hold all of it, there is one. A tile covers some columns of the input and some
 rows of the layers. Executing it:
 
-1. WRITE the codes of its columns to the activation buffer from chunk 0 on, padded with zeros to whole chunks.
-2. RUN its program at `entry`.
-3. READ `beats` beats of results from `first_beat` on.
+1. Unless the device holds its load: write that (trine.firmware.traffic).
+2. WRITE the codes of its columns to the activation buffer from chunk 0 on, padded with zeros to whole chunks.
+3. RUN its program at `entry`.
+4. READ `beats` beats of results from `first_beat` on.
 
 Row r of an output, counted from `first_row`, is int32 value r of its beats. The results of a layer are the sums of its
 tiles' results.
+
+A *load* is contents of a part of the weight and of the program memory. Load 0 stays where it is, at address 0 of both;
+it is all of a model that fits, and may be empty. The others, which are *streamed*, take turns in what it leaves.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+from trine.firmware.assembler import Operation, encode
 
 
 class PlanError(ValueError):
@@ -40,10 +46,11 @@ class Output:
 class Tile:
     """One run of a program.
 
-    entry: address of the program.
+    entry: address of the program, of which only its own load has words.
     instructions: how many it has, END included; all others are MATVEC, one for each of `outputs` and in their order.
     first_column, columns: the part of the input that it uses; first_column is a multiple of the device's depth.
     first_beat, beats: the results to read.
+    load: index of the load that the device must hold besides load 0.
     """
 
     entry: int
@@ -53,6 +60,7 @@ class Tile:
     first_beat: int
     beats: int
     outputs: tuple[Output, ...]
+    load: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,13 +68,50 @@ class RequestPlan:
     """Layers that share an input.
 
     layers: their names. rows: how many each has. columns: length of the input.
-    tiles: in the order of execution. Together they cover each layer once, unless the image holds only a part of it.
+    tiles: in the order of execution, those of load 0 first and each other load's together; together they cover each
+        layer once.
     """
 
     layers: tuple[str, ...]
     columns: int
     rows: tuple[int, ...]
     tiles: tuple[Tile, ...]
+
+
+@dataclass(frozen=True)
+class Load:
+    """Weight words and instructions that are written together, each from an address on.
+
+    first_word, words: where the weights lie, and how many words they are.
+    first_instruction, operations: the same of the programs, one after another, each with its END.
+    """
+
+    first_word: int
+    words: int
+    first_instruction: int
+    operations: tuple[Operation, ...]
+
+    @property
+    def program(self) -> bytes:
+        """The instruction words; AssemblerError for a value beyond its field."""
+        return b"".join(map(encode, self.operations))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a model is executed.
+
+    requests: in the order in which a token passes them.
+    loads: load 0 and the streamed ones, which no two requests share, in the order in which the requests use them.
+    """
+
+    requests: tuple[RequestPlan, ...]
+    loads: tuple[Load, ...]
+
+    @property
+    def words(self) -> int:
+        """Weight words of all loads."""
+        return sum(load.words for load in self.loads)
 
 
 def plans_to_json(plans: Sequence[RequestPlan]) -> list[dict[str, Any]]:

@@ -57,7 +57,10 @@ class Board:
             return "not compared"
         if self.info.configuration_hash != image.configuration_hash:
             return None
-        return "resident" if self.info.image_id == image.image_id else "fits, not resident"
+        held = image.load_of(self.info.image_id)
+        if held is None:
+            return "fits, not resident"
+        return "resident" if len(image.loads) == 1 else f"load {held} of {len(image.loads)} is there"
 
     def figures(self) -> dict[str, Any]:
         """What the JSON says of it."""

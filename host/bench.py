@@ -118,23 +118,19 @@ def bench_layer(device: Device, rows: int, columns: int, seed: int,
     weights, codes = random_layer(rows, columns, configuration, seed)
     name = f"{rows}x{columns}"
     with bad_input():
-        images = compile_layer(name, weights, configuration)
-    counters, use, total = Counters(), LinkUse(), np.zeros(rows, np.int32)
-    runs = integers = 0
-    for load, image in enumerate(images):
-        runner = Runner(device, image, weights={name: weights})
-        (plan,) = image.requests
-        total += device.run_request(plan, codes)[0]
-        counters += runner.counters.engine
-        use += request_bytes(plan, configuration)
-        runs, integers = runs + runner.tally.runs, integers + runner.tally.integers
-        if progress is not None:
-            progress((load + 1) / len(images))
+        image = compile_layer(name, weights, configuration)
+    runner = Runner(device, image, weights={name: weights})
+    (plan,) = image.requests
+    device.follow(progress)
+    (total,) = device.run_request(plan, codes)
+    device.follow(None)
     expected = accumulate(weights, codes, configuration.accumulator_mode)
     if (total != expected).any():
         row = int(np.flatnonzero(total != expected)[0])
         raise MismatchError(f"{name}, row {row}: the parts add up to {total[row]}, golden says {expected[row]}")
-    return LayerResult(configuration, rows, columns, len(images), runs, integers, counters, use)
+    loads = sum(load.words > 0 for load in image.loads)
+    return LayerResult(configuration, rows, columns, loads, runner.tally.runs, runner.tally.integers,
+                       runner.counters.engine, request_bytes(plan, configuration))
 
 
 def bench(device: Device, shapes: Sequence[tuple[int, int]], seed: int,

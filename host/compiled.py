@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from trine.firmware.compiler import compile_classifier, compile_model
+from trine.firmware.compiler import compile_classifier, compile_model, compile_to_file
 from trine.firmware.configuration import Configuration
-from trine.firmware.image import MAGIC, Image, ImageError, read_image
+from trine.firmware.image import Image, ImageError
+from trine.firmware.image_file import MAGIC, read_image
 from trine.firmware.models import restore_checkpoint, restore_classifier
 from trine.firmware.presets import PRESETS
 from trine.golden.arrays import Float32, Int8, Int32
@@ -26,6 +27,17 @@ def compile_for(model: Model, configuration: Configuration, name: str) -> Image:
         if isinstance(model, Classifier):
             return compile_classifier(model, configuration, name)
         return compile_model(model, configuration, name)
+
+
+def write_compiled(model: Model, configuration: Configuration, name: str, path: Path,
+                   progress: Callable[[str, float], None] | None = None) -> Image:
+    """The image of a model, written into a file, in bounded memory; UsageError as `compile_for`, and for the file.
+
+    progress: told what is done, and how much of it, 0 to 1. Whatever ends it before, nothing is left behind.
+    """
+    with bad_input():
+        compile_to_file(model, configuration, name, path, progress)
+        return read_image(path, configuration)
 
 
 def restore_model(image: Image, configuration: Configuration) -> Model | None:

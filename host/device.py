@@ -9,8 +9,9 @@ sent; faults of the link are repaired and retried within limits (connection.py);
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -20,29 +21,20 @@ from trine.firmware.configuration import Configuration
 from trine.firmware.counters import Counters
 from trine.firmware.image import Image
 from trine.firmware.link import Request
-from trine.firmware.plan import RequestPlan, Tile
-from trine.firmware.traffic import Message, TrafficError, load_messages, request_messages, request_results
+from trine.firmware.plan import RequestPlan
+from trine.firmware.traffic import (
+    Message,
+    TrafficError,
+    check_codes,
+    exchanges,
+)
 from trine.golden.arrays import Float32, Int8, Int32
 from trine.host.compiled import Linear, apply_linear, restore_model
 from trine.host.connection import Connection
-from trine.host.errors import DeviceError, UsageError
-from trine.host.info import Info, counters_of, greet, read_counters, read_info
+from trine.host.errors import DeviceError, UsageError, bad_input
+from trine.host.info import Info, greet, read_counters, read_info
+from trine.host.loads import Loads, TileRun
 from trine.host.transport import Transport
-
-FRAMES_AT_ONCE = 64
-"""Frames of a load that are written before their responses are read; bounds what the operating system must buffer."""
-
-
-@dataclass(frozen=True, eq=False)
-class TileRun:
-    """One program's run: the rows of each layer that it computed and, elsewhere, zeros; and when it was done.
-
-    results: int32 (N_i,) per layer of the request. cycle: the device's cycle counter when the last result was written.
-    """
-
-    tile: Tile
-    results: tuple[Int32, ...]
-    cycle: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +65,9 @@ class Device:
     def __init__(self, transport: Transport, configuration: Configuration, timeout: float = 10.0) -> None:
         self._connection = Connection(transport, timeout)
         self._configuration = configuration
-        self._image: Image | None = None
+        self._loads: Loads | None = None
         self._watcher: Watcher | None = None
+        self._follower: Callable[[float], None] | None = None
         try:
             self.hello()
             found = self.info()
@@ -94,9 +87,7 @@ class Device:
     @property
     def image(self) -> Image:
         """The image that it executes; UsageError if none was loaded."""
-        if self._image is None:
-            raise UsageError("no image is loaded; call load(image) first")
-        return self._image
+        return self._present.image
 
     @property
     def link_faults(self) -> int:
@@ -121,60 +112,69 @@ class Device:
         return read_info(self._connection)
 
     def load(self, image: Image, progress: Callable[[float], None] | None = None, *, force: bool = False) -> None:
-        """Make `image` resident, unless the device says that it holds it already.
+        """Write load 0 of `image`, all of one that is resident, unless the device says that it holds it already.
 
         progress: told how much is done, 0 to 1. force: load it even then. Raises UsageError for an image of another
-        configuration; after a DeviceError, of a device that was reset meanwhile too, no image is loaded. Nobody watches
-        the new image yet.
+        configuration, or that is damaged in its file; after a DeviceError, of a device that was reset meanwhile too, no
+        image is loaded. Nobody watches the new image yet.
         """
         if image.configuration_hash != self._configuration.configuration_hash:
             raise UsageError(f"the image is for another configuration ({image.configuration_name}) than this device's "
                              f"({self._configuration.name}); compile the model for it")
-        self._image = self._watcher = None
+        self._loads = self._watcher = None
         self.__dict__.pop("_linears", None)
+        loads = Loads(self._connection, self._configuration, image)
         if force or self.info().image_id != image.image_id:
-            messages = list(load_messages(image, self._configuration))
-            cycles = self.counters().cycles
-            for start in range(0, len(messages), FRAMES_AT_ONCE):
-                *_, snapshot = self._connection.exchange(
-                    [*messages[start : start + FRAMES_AT_ONCE], (Request.COUNTERS, b"")])
-                before, cycles = cycles, counters_of(snapshot).cycles
-                if cycles < before:
-                    self._connection.exchange([(Request.COMMIT, bytes(4))])
-                    raise DeviceError(f"the device was reset while {image.name} was loaded; load it again")
-                if progress is not None:
-                    progress(min(1.0, (start + FRAMES_AT_ONCE) / len(messages)))
-        self._image = image
+            loads.write_first(progress)
+        self._loads = loads
 
     def watch(self, watcher: Watcher) -> None:
         """Let `watcher` see every request that is executed until another image is loaded; what it raises is raised."""
         self._watcher = watcher
 
-    def execute(self, plan: RequestPlan, codes: Int8) -> Execution:
-        """Run one request of the loaded image on `codes` int8 (plan.columns,): one round trip.
+    def follow(self, follower: Callable[[float], None] | None) -> None:
+        """Tell `follower`, from now on and while requests are executed, how far in its loads a pass of a model is."""
+        self._follower = follower
 
-        The counters are read before and after in the same round trip. Raises UsageError for another type or shape and
-        for a code that the configuration's accumulator mode does not admit.
+    def execute(self, plan: RequestPlan, codes: Int8) -> Execution:
+        """Run one request of the loaded image on `codes` int8 (plan.columns,).
+
+        That is one round trip; or, if the request is streamed, as many as it has exchanges (traffic.exchanges). The
+        counters are read in the same round trips. Raises UsageError for another type or shape, for a code that the
+        configuration's accumulator mode does not admit, and for an image that is damaged in its file.
+        """
+        return self.execute_all(plan, codes[np.newaxis] if isinstance(codes, np.ndarray) else codes)[0]
+
+    def execute_all(self, plan: RequestPlan, codes: Int8) -> list[Execution]:
+        """Run one request of the loaded image on each of `codes` int8 (n, plan.columns), as `execute` does.
+
+        Loads that are streamed are written once for all of them. The counters of the first include that.
         """
         if not isinstance(codes, np.ndarray):
             raise UsageError(f"{', '.join(plan.layers)}: codes must be an array of int8, not {type(codes).__name__}")
-        parts = [replace(plan, tiles=(tile,)) for tile in self._known(plan).tiles]
-        try:
-            batches = [request_messages(part, codes, self._configuration) for part in parts]
-        except TrafficError as error:
-            raise UsageError(str(error)) from error
-        snapshot: Message = (Request.COUNTERS, b"")
-        messages = [snapshot, *(message for batch in batches for message in batch), snapshot]
-        first, *payloads, last = self._connection.exchange(messages)
-        left = iter(payloads)
-        runs = tuple(self._tile_run(part, batch, [next(left) for _ in batch])
-                     for part, batch in zip(parts, batches, strict=True))
-        results = tuple(sum(run.results[i] for run in runs) + np.zeros(rows, np.int32)
-                        for i, rows in enumerate(plan.rows))
-        execution = Execution(runs, results, counters_of(last) - counters_of(first))
-        if self._watcher is not None:
-            self._watcher(plan, codes, execution)
-        return execution
+        loads, image = self._present, self.image
+        self._check_request(plan, codes)
+        groups = exchanges(plan, image.loads, self._configuration)
+        if len(codes) > 1:  # each load by itself, so that it is written once for all
+            groups = [tuple(group) for _, group in groupby(plan.tiles, lambda tile: tile.load)]
+        runs: list[list[TileRun]] = [[] for _ in codes]
+        totals = [Counters() for _ in codes]
+        for tiles in groups:
+            for number, vector in enumerate(codes):
+                found, counters = loads.run(plan, tiles, vector)
+                runs[number] += found
+                totals[number] += counters
+            if self._follower is not None:
+                streamed = len(image.loads) - 1
+                self._follower(tiles[-1].load / streamed if streamed else 1.0)
+        executions = []
+        for number, vector in enumerate(codes):
+            results = tuple(sum(run.results[i] for run in runs[number]) + np.zeros(rows, np.int32)
+                            for i, rows in enumerate(plan.rows))
+            executions.append(Execution(tuple(runs[number]), results, totals[number]))
+            if self._watcher is not None:
+                self._watcher(plan, vector, executions[-1])
+        return executions
 
     def run_request(self, plan: RequestPlan, codes: Int8) -> list[Int32]:
         """The results int32 (N_i,) of each layer of a request on `codes` int8 (plan.columns,)."""
@@ -200,7 +200,8 @@ class Device:
         index = plan.layers.index(layer)
         if x.dtype == np.int8:
             return self._sums(plan, index, cast(Int8, x))
-        linear = self._linears.get(layer)
+        with bad_input():
+            linear = self._linears.get(layer)
         if linear is None:
             raise UsageError(f"{self.image.name}: an image of a single layer has no scales; give int8 codes")
         return apply_linear(linear, cast(Float32, x), self._configuration.activation_bits,
@@ -222,7 +223,7 @@ class Device:
 
         No image is taken to be loaded afterwards. Raises DeviceError, also if the device refuses one.
         """
-        self._image = None
+        self._loads = None
         return self._connection.exchange(messages)
 
     def close(self) -> None:
@@ -236,10 +237,16 @@ class Device:
                  trace: TracebackType | None) -> None:
         self.close()
 
+    @property
+    def _present(self) -> Loads:
+        if self._loads is None:
+            raise UsageError("no image is loaded; call load(image) first")
+        return self._loads
+
     def _sums(self, plan: RequestPlan, index: int, codes: Int8) -> Int32:
         """The sums (..., N) of layer `index` of a request on codes (..., K)."""
         vectors = codes.reshape(-1, plan.columns)
-        sums = [self.execute(plan, vector).results[index] for vector in vectors]
+        sums = [execution.results[index] for execution in self.execute_all(plan, vectors)]
         return np.array(sums, np.int32).reshape(*codes.shape[:-1], plan.rows[index])
 
     @cached_property
@@ -248,17 +255,12 @@ class Device:
         model = restore_model(self.image, self._configuration)
         return {} if model is None else model.linears
 
-    def _known(self, plan: RequestPlan) -> RequestPlan:
+    def _check_request(self, plan: RequestPlan, codes: Int8) -> None:
+        """Raises UsageError unless `plan` is one of the image's and each of `codes` suits it."""
         if plan not in self.image.requests:
             raise UsageError(f"{', '.join(plan.layers)} is no request of the loaded image {self.image.name}")
-        return plan
-
-    def _tile_run(self, part: RequestPlan, messages: Sequence[Message], payloads: Sequence[bytes]) -> TileRun:
         try:
-            results = request_results(part, payloads, self._configuration)
+            for vector in codes:
+                check_codes(plan, vector, self._configuration)
         except TrafficError as error:
-            raise DeviceError(f"a wrong response: {error}") from error
-        run = payloads[[request for request, _ in messages].index(Request.RUN)]
-        if len(run) != 8:
-            raise DeviceError(f"a wrong response: RUN answers with 8 bytes, not {len(run)}")
-        return TileRun(part.tiles[0], tuple(results), int.from_bytes(run, "little"))
+            raise UsageError(str(error)) from error

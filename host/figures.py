@@ -20,6 +20,11 @@ class TokenRates:
     offload_tokens_per_s: float | None
     clock: Clock
 
+    @property
+    def offload_s_per_token(self) -> float | None:
+        """Seconds a token, of a model whose weights are streamed."""
+        return None if self.offload_tokens_per_s is None else 1 / self.offload_tokens_per_s
+
 
 def token_rates(cycles: float, link_use: LinkUse, clock: Clock, link: Link | None) -> TokenRates:
     """The rates of a model whose token takes `cycles` engine cycles (> 0) and `link_use` on a link."""

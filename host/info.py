@@ -43,6 +43,11 @@ def greet(connection: Connection) -> None:
 def read_info(connection: Connection) -> Info:
     """What the device is, and which image it holds; DeviceError as `Connection.exchange`."""
     (payload,) = connection.exchange([(Request.INFO, b"")])
+    return info_of(payload)
+
+
+def info_of(payload: bytes) -> Info:
+    """What an INFO response says; DeviceError if it is none."""
     if len(payload) != struct.calcsize(INFO_FORMAT):
         raise DeviceError(f"INFO has {struct.calcsize(INFO_FORMAT)} bytes, not {len(payload)}")
     return Info(*struct.unpack(INFO_FORMAT, payload))

@@ -35,6 +35,8 @@ class LanguageModel:
         if model.config.vocab_size != len(Vocabulary()):
             raise UsageError(f"{image.name} has a vocabulary of {model.config.vocab_size} tokens; text takes the "
                              f"{len(Vocabulary())} characters of the shipped models")
+        with bad_input():
+            model = model.in_memory()
         self.runner = Runner(device, image, model)
         self.transformer = Transformer(model, self.runner.multiply, device.configuration.accumulator_mode)
 

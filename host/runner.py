@@ -8,6 +8,7 @@ from trine.firmware.cycles import token_bytes, token_cycles
 from trine.firmware.image import Image, layer_weights
 from trine.firmware.plan import RequestPlan
 from trine.golden.arrays import Int8, Int32
+from trine.golden.lazy import LazyMapping
 from trine.host.device import Device, Execution
 from trine.host.errors import bad_input
 from trine.host.figures import TokenRates, token_rates
@@ -34,12 +35,11 @@ class Runner:
         self.model = model
         self.counters = Counters()
         if model is not None:
-            weights = {name: linear.weights for name, linear in model.linears.items()}
+            linears = model.linears
+            weights = LazyMapping(linears, lambda layer: linears[layer].weights)
         elif weights is None:
-            with bad_input():
-                weights = layer_weights(image, device.configuration)
-        self._weights = weights
-        self._verifier = Verifier(image, device.configuration, self._weights)
+            weights = layer_weights(image, device.configuration)
+        self._verifier = Verifier(device.configuration, weights)
         device.load(image)
         device.watch(self._watch)
 
@@ -61,7 +61,7 @@ class Runner:
     @property
     def weights(self) -> int:
         """Ternary weights of the model."""
-        return sum(matrix.size for matrix in self._weights.values())
+        return sum(rows * plan.columns for plan in self.image.requests for rows in plan.rows)
 
     def multiply(self, names: tuple[str, ...], codes: Int8) -> list[Int32]:
         """The sums int32 (N_i,) of the layers that share the input `codes` int8 (K,), executed and compared."""
@@ -76,5 +76,6 @@ class Runner:
         return token_rates(cycles, use, clock_of(self.configuration), self.configuration.link)
 
     def _watch(self, plan: RequestPlan, codes: Int8, execution: Execution) -> None:
-        self._verifier.check(plan, codes, execution)
+        with bad_input():  # weights that are read only now
+            self._verifier.check(plan, codes, execution)
         self.counters += execution.counters

@@ -176,11 +176,10 @@ def _array(device: Device, seed: int, progress: Callable[[float], None]) -> Outc
     layers = list(_layers(device.configuration, seed))
     for number, (name, weights, codes) in enumerate(layers):
         with bad_input():
-            images = compile_layer(name, weights, device.configuration)
-        for image in images:
-            runner = Runner(device, image, weights={name: weights})
-            device.run_request(image.requests[0], codes)
-            integers, cycles = integers + runner.tally.integers, cycles + runner.counters.engine.cycles
+            image = compile_layer(name, weights, device.configuration)
+        runner = Runner(device, image, weights={name: weights})
+        device.run_request(image.requests[0], codes)
+        integers, cycles = integers + runner.tally.integers, cycles + runner.counters.engine.cycles
         progress((number + 1) / len(layers))
     return (f"{integers:,} integers of {len(layers)} layers equal golden's, {cycles:,} cycles the cycle model's",
             {"layers": len(layers), "integers": integers, "cycles": cycles})

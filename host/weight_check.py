@@ -23,8 +23,9 @@ from trine.firmware.tiling import result_row_blocks
 from trine.firmware.traffic import Message, write_messages
 from trine.golden.accumulate import accumulate
 from trine.golden.arrays import Int8
-from trine.host.device import FRAMES_AT_ONCE, Device
+from trine.host.device import Device
 from trine.host.errors import MismatchError, bad_input
+from trine.host.loads import FRAMES_AT_ONCE
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ def compare(
 def accelerator_stimulus(configuration: Configuration, rows: int, columns: int, inputs: int) -> list[Transaction]:
     """Requests that load one random layer and execute it for several inputs, with the sizes of their responses."""
     rng = np.random.default_rng(0)
-    (image,) = compile_layer("layer", rng.integers(-1, 2, (rows, columns), np.int8), configuration)
+    image = compile_layer("layer", rng.integers(-1, 2, (rows, columns), np.int8), configuration)
     messages = [(Request.HELLO, b""), *load_messages(image, configuration)]
     for _ in range(inputs):
         messages += request_messages(image.requests[0], rng.integers(-128, 128, columns, np.int8), configuration)

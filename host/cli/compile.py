@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from trine.host.cli.common import config_option, configuration, i2s_option, json_option, print_json, say
-from trine.host.compiled import compile_for
-from trine.host.errors import bad_input
+from trine.firmware.cycles import token_bytes
+from trine.host.cli.common import config_option, configuration, i2s_option, json_option, print_json, progress, say
+from trine.host.compiled import write_compiled
 from trine.host.shipped import find_model, load_model
 from trine.host.usage import image_use
 
@@ -21,17 +21,22 @@ from trine.host.usage import image_use
 def compile_command(model: str, preset: str | None, config: Path | None, output: Path, i2s_layout: str | None,
                     as_json: bool) -> None:
     """Make MODEL (a shipped model's name, a folder, or a .gguf file) into an image for a preset or a configuration of
-    your own."""
+    your own.
+
+    A model that is larger than the device's memories becomes several loads, which every token streams. The file is
+    written in bounded memory, and is there when it is complete.
+    """
     chosen = configuration(preset, config)
     folder = find_model(model)
-    image = compile_for(load_model(folder, i2s_layout), chosen, folder.resolve().name)
-    with bad_input():
-        image.write(output)
-    use = image_use(image, chosen)
+    with progress("compile") as report:
+        image = write_compiled(load_model(folder, i2s_layout), chosen, folder.resolve().name, output, report)
+    use, size = image_use(image, chosen), output.stat().st_size
     if as_json:
         print_json({"model": image.name, "preset": chosen.name, "image": str(output), "image_id": image.image_id,
-                    "configuration_hash": f"{chosen.configuration_hash:016x}", "bytes": len(image.encoded),
-                    **use.figures()})
+                    "configuration_hash": f"{chosen.configuration_hash:016x}", "bytes": size, **use.figures()})
         return
-    say(f"{output}: {image.name} for {chosen.name}, {len(image.encoded):,} bytes; {use.words:,} of "
-        f"{use.words_available:,} weight words, {use.instructions} of {use.instructions_available} instructions.")
+    fits = f"{use.words:,} of {use.words_available:,} weight words, {use.instructions:,} of " \
+           f"{use.instructions_available:,} instructions"
+    if use.loads > 1:
+        fits += f": {use.loads:,} loads, and {token_bytes(image, chosen).total:,} bytes on the link for a token"
+    say(f"{output}: {image.name} for {chosen.name}, {size:,} bytes; {fits}.")

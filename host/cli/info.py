@@ -8,12 +8,14 @@ import click
 from rich.table import Table
 
 from trine.firmware.configuration import Configuration, load_configuration
+from trine.firmware.cycles import token_bytes, token_cycles
 from trine.firmware.image import Image
 from trine.firmware.presets import PRESETS
 from trine.golden.checkpoint import Checkpoint
 from trine.host.cli.common import config_option, console, i2s_option, json_option, print_json, say
 from trine.host.compiled import describe, is_image, model_shapes, open_image
 from trine.host.errors import UsageError, bad_input
+from trine.host.figures import token_rates
 from trine.host.routed import clock_of
 from trine.host.shipped import find_model, load_model, shipped_models, training_facts
 from trine.host.usage import Fit, fit, image_use
@@ -39,7 +41,7 @@ def info_command(what: str | None, config: Path | None, i2s_layout: str | None, 
         figures = _configuration(PRESETS[what])
     elif Path(what).is_file() and is_image(Path(what)):
         image, configuration = open_image(Path(what), own)
-        figures = _image(image, configuration)
+        figures = _image(image, configuration, Path(what).stat().st_size)
     elif Path(what).is_file() and what.endswith(".toml"):
         with bad_input():
             figures = _configuration(load_configuration(Path(what)))
@@ -77,7 +79,9 @@ def _configuration(configuration: Configuration) -> dict[str, Any]:
     }
 
 
-def _image(image: Image, configuration: Configuration) -> dict[str, Any]:
+def _image(image: Image, configuration: Configuration, size: int) -> dict[str, Any]:
+    cycles, use = token_cycles(image, configuration).cycles, token_bytes(image, configuration)
+    rates = token_rates(cycles, use, clock_of(configuration), configuration.link)
     layers = {name: [rows, plan.columns] for plan in image.requests
               for name, rows in zip(plan.layers, plan.rows, strict=True)}
     return {
@@ -86,8 +90,11 @@ def _image(image: Image, configuration: Configuration) -> dict[str, Any]:
         "preset": image.configuration_name,
         "configuration_hash": f"{image.configuration_hash:016x}",
         "image_id": image.image_id,
-        "bytes": len(image.encoded),
+        "bytes": size,
         **image_use(image, configuration).figures(),
+        "cycles_per_token": cycles,
+        "link_bytes_per_token": use.total,
+        "offload_s_per_token": rates.offload_s_per_token,
         "tiles": sum(len(plan.tiles) for plan in image.requests),
         "layers": layers,
     }
@@ -116,11 +123,14 @@ def _fit(found: Fit) -> dict[str, Any]:
         "weight_words_available": found.words_available,
         "used": found.words / found.words_available,
         "padding": found.padding,
-        "fits": found.reason is None,
+        "fits": found.resident,
+        "loads": found.loads,
         "reason": found.reason,
         "cycles_per_token": found.cycles,
         "array_tokens_per_s": found.rates and found.rates.array_tokens_per_s,
+        "link_bytes_per_token": found.link_use and found.link_use.total,
         "offload_tokens_per_s": found.rates and found.rates.offload_tokens_per_s,
+        "offload_s_per_token": found.rates and found.rates.offload_s_per_token,
         "evidence": found.rates and found.rates.clock.evidence,
     }
 
@@ -145,20 +155,20 @@ def _print(figures: dict[str, Any]) -> None:
         columns = ["part", "MHz", "trits a cycle", "packing", "weights (trits)"]
         out.print(_table("preset", columns, [[_text(value) for value in row.values()] for row in presets]))
     if devices:
-        columns = ["weight words", "of", "used", "padding", "cycles", "array /s", "offload /s", ""]
+        columns = ["weight words", "of", "used", "padding", "loads", "cycles", "array /s", "offload /s", ""]
         out.print(_table("preset", columns, [_device_row(row) for row in devices]))
         unit = "inputs" if "classifier" in figures["what"] else "tokens"
-        say(f"cycles of the array per {unit[:-1]}; {unit} a second by the array alone and with the board's link")
+        say(f"cycles of the array per {unit[:-1]}; {unit} a second by the array alone and with the board's link, which "
+            f"carries all loads but the first for each {unit[:-1]}")
 
 
 def _device_row(row: dict[str, Any]) -> list[str]:
     start = [row["preset"], _text(row["weight_words"]), _text(row["weight_words_available"]), f"{row['used']:.0%}",
              f"{row['padding']:.1%}"]
-    if not row["fits"]:
-        excess = row["weight_words"] - row["weight_words_available"]
-        return [*start, "", "", "", f"{excess:,} too many" if excess > 0 else row["reason"]]
-    return [*start, *(_text(row[key]) for key in ("cycles_per_token", "array_tokens_per_s", "offload_tokens_per_s",
-                                                  "evidence"))]
+    if row["reason"] is not None:
+        return [*start, "", "", "", "", row["reason"]]
+    return [*start, *(_text(row[key]) for key in ("loads", "cycles_per_token", "array_tokens_per_s",
+                                                  "offload_tokens_per_s", "evidence"))]
 
 
 def _facts(key: str, facts: dict[str, Any]) -> str:

@@ -69,6 +69,8 @@ def run_figures(runner: Runner) -> dict[str, Any]:
         "efficiency": efficiency(runner.weights * runner.passes, counters, configuration),
         "array_tokens_per_s": rates.array_tokens_per_s,
         "offload_tokens_per_s": rates.offload_tokens_per_s,
+        "offload_s_per_token": rates.offload_s_per_token,
+        "loads": len(runner.image.loads),
         "clock_mhz": rates.clock.mhz,
         "evidence": rates.clock.evidence,
         "clock_source": rates.clock.source,
@@ -125,6 +127,9 @@ def print_figures(figures: dict[str, Any], device: str) -> None:
     if figures["offload_tokens_per_s"] is not None:
         table.add_row(f"offload_{unit}_per_s", f"{figures['offload_tokens_per_s']:,.1f}",
                       f"{figures['evidence']}; and the board's link, estimated")
+    if figures["offload_s_per_token"] is not None and figures["loads"] > 1:
+        table.add_row(f"seconds per {unit[:-1]}, {figures['loads']:,} loads", f"{figures['offload_s_per_token']:,.3g}",
+                      "the same; weights are streamed")
     if figures.get("words"):
         table.add_row("words that the corpus has", f"{figures['words_known'] / figures['words']:.1%}",
                       f"of {figures['words']} words")

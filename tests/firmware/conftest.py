@@ -1,6 +1,7 @@
 """Configurations and models small enough to be worked out by hand."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -9,10 +10,13 @@ import numpy as np
 import pytest
 
 from trine.firmware.configuration import UART_3M, Configuration
+from trine.firmware.image import Image
+from trine.firmware.image_file import read_image, save_image
 from trine.firmware.link import RESPONSE_BIT, Error, Frame
 from trine.firmware.machine import Machine
-from trine.firmware.traffic import Message
-from trine.golden.arrays import Int8
+from trine.firmware.plan import RequestPlan
+from trine.firmware.traffic import Message, load_messages, request_messages, request_results
+from trine.golden.arrays import Int8, Int32
 from trine.golden.bitlinear import BinaryLinear, BitLinear
 from trine.golden.checkpoint import Checkpoint, linear_shapes, tensor_shapes
 from trine.golden.classifier import Classifier, ClassifierConfig
@@ -82,7 +86,30 @@ def execute(machine: Machine, messages: Iterable[Message]) -> list[bytes]:
     return payloads
 
 
+def run(machine: Machine, image: Image, request: RequestPlan, codes: Int8) -> tuple[list[Int32], int]:
+    """The results of a request, each of whose streamed loads is written before its tiles, and how many these were."""
+    configuration = machine.configuration
+    total = [np.zeros(rows, np.int32) for rows in request.rows]
+    held = {0}
+    for tile in request.tiles:
+        if tile.load not in held:
+            held.add(tile.load)
+            execute(machine, load_messages(image, configuration, tile.load))
+        part = replace(request, tiles=(tile,))
+        responses = execute(machine, request_messages(part, codes, configuration))
+        total = [sums + more for sums, more in zip(total, request_results(part, responses, configuration), strict=True)]
+    return total, len(held) - 1
+
+
 @pytest.fixture(name="made", scope="session")
-def _made() -> SimpleNamespace:
-    """`ternary`, `decoder`, `classifier`, `execute`: models to compile, and a machine to run them on."""
-    return SimpleNamespace(ternary=ternary, decoder=decoder, classifier=classifier, execute=execute)
+def _made(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """`ternary`, `decoder`, `classifier`, `stored`, `execute`, `run`: models to compile, images that are in a file, and
+    a machine to run them on."""
+
+    def stored(image: Image, configuration: Configuration) -> Image:
+        path = tmp_path_factory.mktemp("images") / "image.trine"
+        save_image(path, image)
+        return read_image(path, configuration)
+
+    return SimpleNamespace(ternary=ternary, decoder=decoder, classifier=classifier, stored=stored, execute=execute,
+                           run=run)

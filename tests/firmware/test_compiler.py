@@ -1,6 +1,7 @@
 """Compiled models and layers, executed by the functional device: every integer equals golden's, whatever was cut."""
 
 import dataclasses
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import trine.host
-from trine.firmware.compiler import CompileError, compile_classifier, compile_layer, compile_model
+from trine.firmware.compiler import (
+    CompileError,
+    compile_classifier,
+    compile_layer,
+    compile_model,
+    compile_to_file,
+)
 from trine.firmware.counters import Counters
 from trine.firmware.cycles import request_cycles, token_cycles
-from trine.firmware.image import decode_image
+from trine.firmware.image import layer_weights
+from trine.firmware.image_file import read_image
 from trine.firmware.machine import Machine
 from trine.firmware.presets import find_preset
-from trine.firmware.traffic import load_messages, request_messages, request_results
+from trine.firmware.traffic import load_messages
 from trine.golden.accumulate import accumulate
-from trine.golden.checkpoint import load_checkpoint, load_classifier
+from trine.golden.bitlinear import BitLinear
+from trine.golden.checkpoint import Checkpoint, load_checkpoint, load_classifier
+from trine.golden.lazy import LazyMapping
 from trine.golden.transformer import Transformer
 
 MODELS = Path(trine.host.__path__[0]) / "models"
@@ -27,17 +37,19 @@ class Runner:
     """An image on the functional device, as `multiply` of golden's models."""
 
     def __init__(self, made, image, configuration):
-        self._execute, self._configuration = made.execute, configuration
-        self.image = decode_image(image.encoded, configuration)
+        self._run, self._configuration = made.run, configuration
+        self.image = made.stored(image, configuration)
         self.machine = Machine(configuration)
-        self._execute(self.machine, load_messages(self.image, configuration))
+        made.execute(self.machine, load_messages(self.image, configuration))
+        self.written = 0  # streamed loads
 
     def __call__(self, names, codes):
         plan = self.image.request(names)
         before = self.machine.counters
-        responses = self._execute(self.machine, request_messages(plan, codes, self._configuration))
-        assert self.machine.counters - before == request_cycles(plan, self.image, self._configuration)
-        return request_results(plan, responses, self._configuration)
+        results, loads = self._run(self.machine, self.image, plan, codes)
+        self.written += loads
+        assert self.machine.counters - before == request_cycles(plan, self._configuration)
+        return results
 
 
 def random_codes(configuration, columns, seed=0):
@@ -53,8 +65,9 @@ def test_decoder_words_and_programs(made, configure):
     image = compile_model(made.decoder(layers=1), configuration, "toy")
     names = ("q_proj", "k_proj", "v_proj"), ("o_proj",), ("gate_proj", "up_proj"), ("down_proj",)
     assert [tuple(name.split(".")[-1] for name in plan.layers) for plan in image.requests] == list(names)
-    assert len(image.weights) == 8 * (4 + 2 + 2 + 4 + 6 + 6 + 4)
-    assert len(image.program) == 16 * (4 + 2 + 3 + 2)
+    (words,), (load,) = image.weights, image.loads
+    assert len(words) == 8 * load.words == 8 * (4 + 2 + 2 + 4 + 6 + 6 + 4)
+    assert len(load.program) == 16 * (4 + 2 + 3 + 2)
     assert [len(plan.tiles) for plan in image.requests] == [1, 1, 1, 1]
     assert (image.name, image.configuration_name) == ("toy", "small")
     assert token_cycles(image, configuration).busy == 28
@@ -73,6 +86,77 @@ def test_decoder_equals_golden(made, configure, changes):
     device = Transformer(checkpoint, multiply=runner, mode=configuration.accumulator_mode)
     tokens = [0, 3, 4, 1]
     assert np.array_equal(device.forward(tokens), golden.forward(tokens))
+
+
+@pytest.mark.parametrize("changes", [
+    {"weight_words": 40}, {"weight_words": 20}, {"weight_words": 6}, {"weight_words": 1}, {"program_words": 6},
+    {"weight_words": 20, "packing": "trit3x5"}, {"weight_words": 13, "activation_bits": 4},
+    {"weight_words": 9, "group": 6, "group_accumulator_bits": 9}, {"weight_words": 20, "result_beats": 2},
+    {"weight_words": 20, "packing": "trit3x5", "dataflow": "tables", "result_width": 4, "depth": 6},
+])
+def test_streamed_decoder_equals_golden(made, configure, changes):
+    """Every load is written once a token, and what stays is not."""
+    configuration = configure(**({"weight_words": 200, "program_words": 200, "result_beats": 20} | changes))
+    checkpoint = made.decoder()
+    runner = Runner(made, compile_model(checkpoint, configuration), configuration)
+    assert len(runner.image.loads) > 1
+    golden = Transformer(checkpoint, mode=configuration.accumulator_mode)
+    device = Transformer(checkpoint, multiply=runner, mode=configuration.accumulator_mode)
+    assert np.array_equal(device.forward([0, 3, 4]), golden.forward([0, 3, 4]))
+    assert runner.written == 3 * (len(runner.image.loads) - 1)
+
+
+def noting(values, asked):
+    """A mapping of the same that puts down, in `asked`, what it is asked for."""
+
+    def read(name):
+        asked.append(name)
+        return values[name]
+
+    return LazyMapping(values, read)
+
+
+@pytest.mark.parametrize("weight_words", [200, 20])
+def test_compile_to_file_asks_once_and_in_order(made, configure, tmp_path, weight_words):
+    configuration = configure(weight_words=weight_words, program_words=200, result_beats=20)
+    model, linears, tensors, steps = made.decoder(), [], [], []
+    lazy = Checkpoint(model.config, noting(model.linears, linears), noting(model.tensors, tensors))
+    compile_to_file(lazy, configuration, "toy", tmp_path / "toy", lambda *step: steps.append(step))
+    assert linears == list(model.linears)
+    assert tensors == list(model.tensors)
+    assert steps == sorted(steps, key=lambda step: (step[0] != "packing weights", step[1]))
+    assert steps[-1] == ("copying tensors", 1.0)
+    found, kept = read_image(tmp_path / "toy", configuration), compile_model(model, configuration, "toy")
+    assert (found.requests, found.loads, list(found.weights)) == (kept.requests, kept.loads, list(kept.weights))
+    assert found.image_id == kept.image_id
+    assert {name: tensor.tolist() for name, tensor in found.tensors.items()} == {
+        name: tensor.tolist() for name, tensor in kept.tensors.items()}
+
+
+@pytest.mark.parametrize("at", ["model.layers.1.mlp.up_proj", "model.norm.weight"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_compile_to_file_that_is_interrupted(made, configure, tmp_path, at, error):
+    model = made.decoder()
+
+    def failing(values):
+        def read(name):
+            if name == at:
+                raise error
+            return values[name]
+        return LazyMapping(values, read)
+
+    lazy = Checkpoint(model.config, failing(model.linears), failing(model.tensors))
+    with pytest.raises(error):
+        compile_to_file(lazy, configure(weight_words=20), "toy", tmp_path / "toy")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_layer_that_is_not_as_its_model_says(made, configure):
+    model = made.decoder()
+    name = "model.layers.1.mlp.up_proj"
+    linears = {**model.linears, name: BitLinear(made.ternary(12, 7), np.float32(1))}
+    with pytest.raises(CompileError, match=rf"^{name} must be \(12, 8\), not \(12, 7\)$"):
+        compile_model(Checkpoint(model.config, linears, model.tensors), configure(weight_words=20))
 
 
 @pytest.mark.parametrize("binary", [False, True])
@@ -97,34 +181,34 @@ def test_layer_equals_golden(made, configure, rows, columns, weight_words, activ
     if packing == "bit1":
         weights[weights == 0] = 1
     codes = random_codes(configuration, columns)
-    images = compile_layer("layer", weights, configuration)
-    total = np.zeros(rows, np.int32)
-    for image in images:
-        assert len(image.weights) <= 8 * weight_words
-        total += Runner(made, image, configuration)(("layer",), codes)[0]
-    assert np.array_equal(total, accumulate(weights, codes, configuration.accumulator_mode))
+    image = compile_layer("layer", weights, configuration)
+    runner = Runner(made, image, configuration)
+    (sums,) = runner(("layer",), codes)
+    assert np.array_equal(sums, accumulate(weights, codes, configuration.accumulator_mode))
     words = -(-rows // 4) * -(-columns // 6)
-    assert sum(len(image.weights) for image in images) == words * configuration.weight_word_bytes
-    assert {image.model["load"] for image in images} == set(range(len(images)))
+    assert image.words == words == sum(map(len, image.weights)) // configuration.weight_word_bytes
+    assert runner.written == len(image.loads) - 1
+    assert np.array_equal(layer_weights(image, configuration)["layer"], weights)
 
 
 def test_layer_fills_its_loads(made, configure):
     """10 row blocks of 3 chunks in loads of 9 words: 3 row blocks each, 2 in a tile because of the result buffer."""
-    images = compile_layer("layer", made.ternary(40, 18), configure(weight_words=9, result_beats=4))
-    assert [[tile.outputs[0].rows for tile in image.requests[0].tiles] for image in images] == [
-        [8, 4], [8, 4], [8, 4], [4]]
-    assert [image.model["loads"] for image in images] == [4] * 4
+    image = compile_layer("layer", made.ternary(40, 18), configure(weight_words=9, result_beats=4))
+    (request,) = image.requests
+    assert [(tile.load, tile.outputs[0].rows) for tile in request.tiles] == [
+        (1, 8), (1, 4), (2, 8), (2, 4), (3, 8), (3, 4), (4, 4)]
+    assert [load.words for load in image.loads] == [0, 9, 9, 9, 3], "nothing stays of a single layer"
 
 
 def test_layer_that_fits_is_one_load(made, small):
-    (image,) = compile_layer("layer", made.ternary(16, 36), small)
-    assert len(image.weights) == 8 * 24
+    image = compile_layer("layer", made.ternary(16, 36), small)
+    assert [len(words) for words in image.weights] == [8 * 24]
     assert [len(plan.tiles) for plan in image.requests] == [1]
 
 
 @pytest.mark.parametrize(("changes", "said"), [
-    ({"weight_words": 55}, r"^toy needs 56 weight words, small has 55: 1 too many \(weight memory\)$"),
-    ({"program_words": 21}, r"^toy needs 22 instructions, small has 21: 1 too many \(program memory\)$"),
+    ({"program_words": 1}, r"^model\.layers\.0\.self_attn\.q_proj: a program has 2 instructions, small has room for 1 "
+                           r"\(program_words\)$"),
     ({"result_beats": 1}, r"^model\.layers\.0\.self_attn\.q_proj: a row block has 2 beats of results, small has room "
                           r"for 1 \(result_beats\)$"),
     ({"activation_chunks": 1, "group_accumulator_bits": 8}, r"^model\.layers\.0\.self_attn\.q_proj: 8 columns are 2 "
@@ -157,7 +241,7 @@ def test_static_bound(configure, changes, nonzeros, bound):
 def test_the_largest_sums_are_exact(configure, made):
     configuration = configure(accumulator_bits=10)
     weights = np.array([[-1, -1, -1], [1, 1, 1]], np.int8)
-    (image,) = compile_layer("layer", weights, configuration)
+    image = compile_layer("layer", weights, configuration)
     (sums,) = Runner(made, image, configuration)(("layer",), np.full(3, -128, np.int8))
     assert sums.tolist() == [384, -384]
 
@@ -170,14 +254,15 @@ def test_layer_that_is_none(small, weights):
 
 
 def test_layer_without_room_for_a_program(made, configure):
-    with pytest.raises(CompileError, match=r"layer needs 2 instructions, small has 1: 1 too many \(program memory\)"):
+    with pytest.raises(CompileError, match=r"^layer: a program has 2 instructions, small has room for 1 \(program_"):
         compile_layer("layer", made.ternary(4, 6), configure(program_words=1))
 
 
 def test_compiling_is_repeatable(made, configure):
     configuration = configure(weight_words=100, program_words=100)
     images = [compile_model(made.decoder(), configuration, "toy") for _ in range(2)]
-    assert images[0].encoded == images[1].encoded
+    assert images[0].weights == images[1].weights
+    assert images[0].image_id == images[1].image_id
 
 
 @pytest.mark.parametrize(("model", "preset", "words"), [
@@ -189,12 +274,22 @@ def test_shipped_decoders(made, model, preset, words):
     configuration = find_preset(preset)
     checkpoint = load_checkpoint(MODELS / model).in_memory()
     runner = Runner(made, compile_model(checkpoint, configuration, model), configuration)
-    assert len(runner.image.weights) == words * configuration.weight_word_bytes
+    assert [len(held) for held in runner.image.weights] == [words * configuration.weight_word_bytes]
     device, golden = Transformer(checkpoint, runner), Transformer(checkpoint)
     assert np.array_equal(device.forward([17, 70]), golden.forward([17, 70]))
     one = token_cycles(runner.image, configuration)
     assert runner.machine.counters == one + one
     assert one.busy == words
+
+
+@pytest.mark.parametrize(("model", "preset", "words", "program"), [
+    ("austen-tiny", "ulx3s_25f", 0xB93B_318B, 0xFB1B_4137), ("austen-small", "icebreaker", 0xC934_C8B8, 0x3B57_32C6),
+])
+def test_shipped_decoders_are_as_they_were(model, preset, words, program):
+    """A model that is resident has been the same words and programs since images had no loads."""
+    image = compile_model(load_checkpoint(MODELS / model), find_preset(preset), model)
+    assert [zlib.crc32(held) for held in image.weights] == [words]
+    assert [zlib.crc32(load.program) for load in image.loads] == [program]
 
 
 @pytest.mark.parametrize("preset", ["tinyfpga_bx", "icebreaker", "orangecrab_25f"])
@@ -208,18 +303,11 @@ def test_shipped_classifiers(made, model, preset):
     assert runner.machine.counters != Counters()
 
 
-def test_shipped_model_that_is_too_big():
-    checkpoint = load_checkpoint(MODELS / "austen-small")
-    with pytest.raises(CompileError, match=r"^austen-small needs 1758 weight words, ulx3s_25f has 512: 1246 too many "
-                                           r"\(weight memory\)$"):
-        compile_model(checkpoint, find_preset("ulx3s_25f"), "austen-small")
-
-
 def test_packings_change_the_words_only(made, configure):
     """The same sums from a configuration whose words look different."""
     weights, sums = made.ternary(9, 30), []
     for packing in ("trit2", "trit3x5"):
         configuration = dataclasses.replace(configure(), packing=packing)
-        (image,) = compile_layer("layer", weights, configuration)
+        image = compile_layer("layer", weights, configuration)
         sums.append(Runner(made, image, configuration)(("layer",), random_codes(configuration, 30))[0])
     assert np.array_equal(*sums)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trine.firmware.compiler import compile_classifier, compile_layer, compile_model
-from trine.firmware.image import ImageError, decode_image
+from trine.firmware.image import ImageError
 from trine.firmware.models import restore_checkpoint, restore_classifier
 from trine.golden.bitlinear import BinaryLinear
 
@@ -16,16 +16,12 @@ def roomy(configure):
     return configure(weight_words=200, program_words=200)
 
 
-def through_a_file(image, configuration):
-    return decode_image(image.encoded, configuration)
-
-
 @pytest.mark.parametrize("changes", [{}, {"tied": False}, {"linear_class": "autobitlinear"}])
 @pytest.mark.parametrize("buffers", [{}, {"result_beats": 2, "activation_chunks": 1}])
 def test_decoder(made, roomy, changes, buffers):
     configuration = dataclasses.replace(roomy, **buffers)
     checkpoint = made.decoder(**changes)
-    image = through_a_file(compile_model(checkpoint, configuration, "toy"), configuration)
+    image = made.stored(compile_model(checkpoint, configuration, "toy"), configuration)
     again = restore_checkpoint(image, configuration)
     assert again.config == checkpoint.config
     assert list(again.linears) == list(checkpoint.linears)
@@ -40,7 +36,7 @@ def test_decoder(made, roomy, changes, buffers):
 @pytest.mark.parametrize("binary", [False, True])
 def test_classifier(made, roomy, binary):
     classifier = made.classifier(binary, sizes=(9, 12, 5, 3))
-    again = restore_classifier(through_a_file(compile_classifier(classifier, roomy), roomy), roomy)
+    again = restore_classifier(made.stored(compile_classifier(classifier, roomy), roomy), roomy)
     assert again.config == classifier.config
     assert list(again.config.layers) == ["layer0", "layer1", "layer2"] == list(again.linears)
     for name, linear in classifier.linears.items():
@@ -53,7 +49,7 @@ def test_classifier(made, roomy, binary):
 
 def test_one_kind_is_not_the_other(made, roomy):
     decoder, classifier = compile_model(made.decoder(), roomy, "d"), compile_classifier(made.classifier(), roomy, "c")
-    (layer,) = compile_layer("l", made.ternary(4, 4), roomy)
+    layer = compile_layer("l", made.ternary(4, 4), roomy)
     with pytest.raises(ImageError, match=r"^c: the image holds a classifier, not a decoder$"):
         restore_checkpoint(classifier, roomy)
     with pytest.raises(ImageError, match=r"^d: the image holds a decoder, not a classifier$"):
@@ -67,7 +63,7 @@ def without(values, name):
 
 
 @pytest.mark.parametrize(("change", "said"), [
-    (lambda i: {"model": {**i.model, "config": 3}}, "section model: config must be a dict, not 3"),
+    (lambda i: {"model": {**i.model, "config": 3}}, "its model: config must be a dict, not 3"),
     (lambda i: {"model": {**i.model, "config": without(i.model["config"], "hidden_size")}}, "hidden_size"),
     (lambda i: {"model": {**i.model, "config": {**i.model["config"], "more": 1}}}, "more"),
     (lambda i: {"model": {**i.model, "config": {**i.model["config"], "num_hidden_layers": 1}}},
@@ -83,7 +79,7 @@ def without(values, name):
     (lambda i: {"tensors": {**i.tensors, "model.layers.1.mlp.up_proj.weight_scale": np.zeros(1, np.float32)}},
      "weight_scale must be positive and finite"),
     (lambda i: {"requests": i.requests[:-1]}, "its layers are not those of its configuration"),
-    (lambda i: {"requests": (*i.requests, i.requests[0])}, "is not in the image once and whole"),
+    (lambda i: {"weights": [b"\2" + i.weights[0][1:]]}, r"q_proj: weight word 0, lane 0: code 0 is 0b10"),
 ])
 def test_damaged_decoder(made, roomy, change, said):
     image = compile_model(made.decoder(), roomy, "toy")
@@ -92,12 +88,12 @@ def test_damaged_decoder(made, roomy, change, said):
 
 
 @pytest.mark.parametrize(("change", "said"), [
-    (lambda i: {"model": {**i.model, "layers": {}}}, "section model: layers must be a list"),
+    (lambda i: {"model": {**i.model, "layers": {}}}, "its model: layers must be a list"),
     (lambda i: {"model": {**i.model, "layers": [1]}}, "unpack"),
     (lambda i: {"model": {**i.model, "layers": []}}, "layers must not be empty"),
     (lambda i: {"model": {**i.model, "layers": i.model["layers"][:1]}}, "its layers are not those"),
     (lambda i: {"model": {**i.model, "layers": i.model["layers"][::-1]}}, "inputs of layer layer0 must be 3, not 9"),
-    (lambda i: {"model": {**i.model, "binary": 1}}, "section model: binary must be a bool, not 1"),
+    (lambda i: {"model": {**i.model, "binary": 1}}, "its model: binary must be a bool, not 1"),
     (lambda i: {"model": {**i.model, "binary": True}}, "binary weights have no zero|tensor layer0.beta is missing"),
     (lambda i: {"tensors": {**i.tensors, "more": np.zeros(1, np.float32)}}, "tensor more is unknown"),
     (lambda i: {"tensors": {"layer0.weight_scale": np.ones(1, np.float32)}}, r"tensor layer1\.weight_scale is missing"),

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trine.firmware.compiler import compile_layer
+from trine.firmware import traffic
+from trine.firmware.compiler import compile_classifier, compile_layer
 from trine.firmware.link import Region, Request
 from trine.firmware.machine import Machine
 from trine.firmware.plan import Output, RequestPlan, Tile
 from trine.firmware.traffic import (
     TrafficError,
+    exchanges,
     load_messages,
     region_words,
     request_messages,
@@ -49,7 +51,7 @@ def test_writes_are_whole_words_and_fit(small, words, address, region):
 
 
 def test_load(made, small):
-    (image,) = compile_layer("layer", made.ternary(10, 20), small)
+    image = compile_layer("layer", made.ternary(10, 20), small)
     messages = list(load_messages(image, small))
     regions = [payload[0] for request, payload in messages if request is Request.WRITE]
     assert regions == [Region.WEIGHTS, Region.WEIGHTS, Region.PROGRAM]
@@ -57,6 +59,45 @@ def test_load(made, small):
     machine = Machine(small)
     made.execute(machine, messages)
     assert machine.image_id == image.image_id
+
+
+def test_load_of_a_streamed_image(made, configure):
+    """A load is written where it begins, and its COMMIT says which one it is."""
+    configuration = configure(weight_words=30)
+    image = compile_classifier(made.classifier(sizes=(30, 20, 9)), configuration)
+    assert len(image.loads) > 2
+    assert image.loads[1].first_word > 0
+    for index, load in enumerate(image.loads):
+        messages = list(load_messages(image, configuration, index))
+        writes = [(payload[0], int.from_bytes(payload[4:8], "little"), payload[8:]) for _, payload in messages[:-1]]
+        weights = [write for write in writes if write[0] == Region.WEIGHTS]
+        program = [write for write in writes if write[0] == Region.PROGRAM]
+        assert weights[0][1] == load.first_word
+        assert b"".join(data for *_, data in weights) == image.weights[index]
+        assert program[0][1] == load.first_instruction
+        assert b"".join(data for *_, data in program) == load.program
+        assert messages[-1] == (Request.COMMIT, struct.pack("<I", image.load_id(index)))
+
+
+def test_exchanges(made, configure, monkeypatch):
+    """Load 0 by itself, then whole loads: as many as there is room for, or one that has more."""
+    configuration = configure(weight_words=30, activation_chunks=1)
+    image = compile_classifier(made.classifier(sizes=(30, 40)), configuration)
+    (request,) = image.requests
+    count = len(image.loads)
+    assert count > 4
+    assert image.loads[0].words
+    most = max(load.words for load in image.loads[1:]) * configuration.weight_word_bytes
+
+    def loads(size):
+        monkeypatch.setattr(traffic, "EXCHANGE_BYTES", size)
+        parts = exchanges(request, image.loads, configuration)
+        assert [tile for part in parts for tile in part] == list(request.tiles)
+        return [sorted({tile.load for tile in part}) for part in parts]
+
+    assert loads(1) == loads(most) == [[load] for load in range(count)]
+    assert loads(1 << 22) == [[0], list(range(1, count))]
+    assert loads(2 * most)[:2] == [[0], [1, 2]]
 
 
 def test_request(small):

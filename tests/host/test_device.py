@@ -94,7 +94,7 @@ def test_execute(loaded, image, classifier, codes, small):
     execution = loaded.execute(plan, codes)
     assert (execution.results[0] == accumulate(classifier.linears["first"].weights, codes)).all()
     assert execution.results[0].dtype == np.int32
-    assert execution.counters.engine == request_cycles(plan, image, small)
+    assert execution.counters.engine == request_cycles(plan, small)
     assert [run.tile for run in execution.runs] == list(plan.tiles)
     assert execution.runs[0].cycle < execution.runs[1].cycle
 
@@ -104,7 +104,7 @@ def test_execute_with_a_fault_counts_once(loaded, image, codes, small, transport
     transport.to_device = lambda data: data[:-20] if transport.writes == before + 1 else data
     execution = loaded.execute(image.requests[0], codes)
     assert loaded.link_faults == 1
-    assert execution.counters.engine == request_cycles(image.requests[0], image, small)
+    assert execution.counters.engine == request_cycles(image.requests[0], small)
 
 
 def test_execute_is_one_round_trip(loaded, image, codes, transport):
@@ -134,7 +134,7 @@ def test_execute_wrong_codes(loaded, image, wrong, message, transport):
 def test_execute_code_out_of_range(small, codes):
     narrow = replace(small, name="narrow", activation_bits=4)
     device = Device(GoldenTransport(Machine(narrow)), narrow)
-    (image,) = compile_layer("a", np.ones((3, 9), np.int8), narrow)
+    image = compile_layer("a", np.ones((3, 9), np.int8), narrow)
     device.load(image)
     with pytest.raises(UsageError, match=r"codes must be -7 to 7, but codes\[0\] is -128"):
         device.execute(image.requests[0], codes)
@@ -180,7 +180,7 @@ def test_linear_unknown_layer(loaded):
 
 
 def test_linear_of_a_single_layer_has_no_scales(device, small):
-    (image,) = compile_layer("alone", np.ones((3, 9), np.int8), small)
+    image = compile_layer("alone", np.ones((3, 9), np.int8), small)
     device.load(image)
     assert (device.linear("alone", np.ones(9, np.int8)) == 9).all()
     with pytest.raises(UsageError, match=r"alone: an image of a single layer has no scales; give int8 codes"):
@@ -189,7 +189,7 @@ def test_linear_of_a_single_layer_has_no_scales(device, small):
 
 def test_linear_follows_the_loaded_image(loaded, image, small):
     loaded.linear("first", np.ones(9, np.float32))
-    (other,) = compile_layer("alone", np.ones((3, 9), np.int8), small)
+    other = compile_layer("alone", np.ones((3, 9), np.int8), small)
     loaded.load(other)
     with pytest.raises(UsageError, match=r"no scales"):
         loaded.linear("alone", np.ones(9, np.float32))

@@ -42,7 +42,7 @@ def test_every_way_to_execute_is_compared(device, image, classifier, codes):
 
 
 def test_single_layer_is_compared_with_the_image(device, small, codes):
-    (image,) = compile_layer("alone", np.ones((3, 9), np.int8), small)
+    image = compile_layer("alone", np.ones((3, 9), np.int8), small)
     runner = Runner(device, image)
     device.linear("alone", codes)
     assert runner.tally.integers == 6, "3 rows in each of two column tiles"

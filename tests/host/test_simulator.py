@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from trine.firmware.compiler import compile_classifier
 from trine.firmware.configuration import Configuration
 from trine.golden.accumulate import accumulate
+from trine.golden.bitlinear import BitLinear
+from trine.golden.classifier import Classifier, ClassifierConfig
 from trine.host.bench import bench_layer
 from trine.host.device import Device
 from trine.host.errors import BuildError, SetupError, UsageError
@@ -53,6 +56,38 @@ def test_layer_in_several_loads(simulated):
     result = bench_layer(simulated, 37, 59, 3)
     assert result.loads == 3
     assert result.counters.busy == 100
+
+
+@pytest.fixture
+def large():
+    """72 words, of which 40 fit."""
+    random = np.random.default_rng(9)
+    sizes = {"first": (22, 30), "second": (30, 22), "third": (5, 30)}
+    return Classifier(ClassifierConfig(sizes, False), {
+        name: BitLinear(random.integers(-1, 2, shape, np.int8), np.float32(2.0)) for name, shape in sizes.items()})
+
+
+def test_a_streamed_model(simulated, small, large):
+    """A part of it stays, and all else is written while the device computes; every integer and cycle is compared."""
+    image = compile_classifier(large, small, "large")
+    assert image.loads[0].words > 0
+    assert len(image.loads) > 3
+    runner = Runner(simulated, image, large)
+    for x in np.random.default_rng(2).normal(size=(3, 30)).astype(np.float32):
+        assert np.array_equal(large.logits(x, runner.multiply), large.logits(x))
+    assert (runner.passes, simulated.link_faults) == (3, 0)
+
+
+@pytest.mark.parametrize("write", [9, 10, 12])
+def test_a_streamed_model_and_a_fault(small, large, write):
+    """A load that comes damaged: the exchange is done again, and what stays is written again."""
+    link = DamagedLink(open_simulator(small), write=write, damage=lambda data: data[:90] + data[91:])
+    image = compile_classifier(large, small, "large")
+    with Device(link, small, timeout=60) as device:
+        runner = Runner(device, image, large)
+        for x in np.random.default_rng(3).normal(size=(2, 30)).astype(np.float32):
+            assert np.array_equal(large.logits(x, runner.multiply), large.logits(x))
+        assert device.link_faults > 0
 
 
 @pytest.mark.parametrize(("packing", "depth"), [("trit3x5", 12), ("trit5x8", 15)])

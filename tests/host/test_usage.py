@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 from trine.firmware.presets import PRESETS
 from trine.host.compiled import compile_for
+from trine.host.routed import Clock
 from trine.host.shipped import find_model, load_model
-from trine.host.usage import fit, image_use
+from trine.host.usage import fit, image_use, largest_resident, model_rates
 
 
 def test_image_use(image, small):
@@ -34,9 +37,32 @@ def test_padding_counts():
     assert found.words == image_use(compile_for(model, PRESETS["ulx3s_85f"], "d"), PRESETS["ulx3s_85f"]).words
 
 
-def test_too_big():
+def test_streamed():
     found = fit(load_model(find_model("austen-small")), PRESETS["tinyfpga_bx"], "austen-small")
     assert found.words == 19_800
+    assert found.reason is None
+    assert not found.resident
+    assert found.loads is not None
+    assert found.loads > 19_800 / 512
+    assert found.link_use is not None
+    assert found.link_use.to_device > 19_800 * 8, "every word crosses the link"
+    assert found.rates is not None
+    assert found.rates.offload_s_per_token is not None
+    assert found.rates.offload_s_per_token > 0.2, "at a megabyte a second"
+
+
+def test_reports_count_what_is_resident():
+    """austen-small streams through an LFE5U-25F; what a report says of that board is of models that fit it."""
+    array, offload = model_rates(PRESETS["ulx3s_25f"], 75.0)
+    assert set(array) == set(offload) == {"austen-tiny"}
+    largest = largest_resident(PRESETS["ulx3s_25f"], Clock(75.0, "estimated", "a guess"))
+    assert largest is not None
+    assert largest[0] == "austen-tiny"
+
+
+def test_unsuitable():
+    narrow = replace(PRESETS["ulx3s_25f"], program_words=1)
+    found = fit(load_model(find_model("austen-tiny")), narrow, "austen-tiny")
     assert found.reason is not None
-    assert "19288 too many" in found.reason
+    assert "a program has 2 instructions" in found.reason
     assert found.cycles is None

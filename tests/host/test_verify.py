@@ -14,7 +14,7 @@ def executed(device, image, codes):
 
 @pytest.fixture
 def verifier(image, small, classifier):
-    return Verifier(image, small, {name: linear.weights for name, linear in classifier.linears.items()})
+    return Verifier(small, {name: linear.weights for name, linear in classifier.linears.items()})
 
 
 def test_equal(verifier, image, codes, executed):
