@@ -38,7 +38,7 @@ PLOTS = (".png", ".svg")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random weights.")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE",
               help="Draw cycles per layer and a roofline (.png or .svg). Of a published model: a roofline of each "
-                   "board, all in one file, or PRESET.svg each where this is a folder.")
+                   "board, all in one file, or one file each in a folder.")
 @json_option
 @click.pass_context
 def bench_command(context: click.Context, device: str, config: Path | None, shapes: str, presets: tuple[str, ...],

@@ -27,8 +27,8 @@ def is_name(shapes: str) -> bool:
 def bench_published(model: Published, boards: Sequence[Configuration], plot: Path | None, as_json: bool) -> None:
     """Prints what a token of `model` takes on each of `boards` (at least one), and draws it.
 
-    plot: a .png or .svg file for all, or a folder for one PRESET.svg each. Raises UsageError as `analyse`, and for a
-    file that cannot be written.
+    plot: a .png or .svg file for all, or a folder for one MODEL-PRESET.svg each. Raises UsageError as `analyse`, and
+    for a file that cannot be written.
     """
     workloads = []
     with progress("plan") as report:
@@ -41,7 +41,7 @@ def bench_published(model: Published, boards: Sequence[Configuration], plot: Pat
 
         if plot.is_dir():
             for workload in workloads:
-                draw_workloads([workload], plot / f"{workload.configuration.name}.svg")
+                draw_workloads([workload], plot / f"{model.name}-{workload.configuration.name}.svg")
         else:
             draw_workloads(workloads, plot)
     if as_json:

@@ -70,7 +70,8 @@ def test_plot_into_a_file(trine, tmp_path):
 
 def test_plot_into_a_folder(trine, tmp_path):
     assert trine(*SMALL, "--preset", "cynthion", "--plot", tmp_path).code == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["butterstick.svg", "cynthion.svg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "bitnet-0.7b-butterstick.svg", "bitnet-0.7b-cynthion.svg"]
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
