@@ -48,7 +48,8 @@ def draw_workloads(workloads: Sequence[Workload], path: Path) -> None:
     for axes in figure.axes[len(workloads) :]:
         axes.remove()
     model = workloads[0].model
-    figure.suptitle(f"A token of {model.name}: {model.ternary_weights:,} ternary weights; with a link, estimated")
+    figure.suptitle(f"A token of {model.name}: {model.ternary_weights:,} ternary weights; with a link, estimated",
+                    fontsize=11)
     _save(figure, path)
 
 
