@@ -137,7 +137,7 @@ def analyse(model: Published, configuration: Configuration, clock: Clock) -> Wor
         kinds[name] = sum([work] * times, kinds.get(name, NO_WORK))
         weights = LinkUse(with_loads.to_device - use.to_device, with_loads.from_device - use.from_device,
                           with_loads.round_trips - use.round_trips)
-        weight_use = sum([weights] * times, weight_use)
+        weight_use += weights * times
     resident, *streamed = plan.loads
     return Workload(model, configuration, configuration.link, clock, kinds, plan.words * times, resident.words,
                     len(streamed) * times, weight_use)

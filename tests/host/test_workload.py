@@ -29,7 +29,7 @@ FAKE = Published("fake", "nowhere", ModelConfig(8, 16, 24, 3, 2, 1, 8, 1e-5, 1e4
 
 
 class CountingMachine(Machine):
-    """Counts the frames that come and go, but for those that read the counters, and the loads among them."""
+    """Counts the frames that come and go, and the loads among them; not those that ask for counters and image."""
 
     def __init__(self, configuration):
         super().__init__(configuration)
@@ -44,7 +44,7 @@ class CountingMachine(Machine):
             if len(self.waiting) < size:
                 break
             answer = super().feed(self.waiting[:size])
-            if opcode != Request.COUNTERS:
+            if opcode not in (Request.COUNTERS, Request.INFO):
                 self.use += LinkUse(size, len(answer))
                 self.loads += opcode == Request.COMMIT
             answers, self.waiting = answers + answer, self.waiting[size:]
@@ -61,7 +61,8 @@ def checkpoint():
 
 
 @pytest.mark.parametrize(("changes", "resident"), [
-    ({"weight_words": 400, "program_words": 256}, "all")])
+    ({"program_words": 3}, "none"), ({}, "some"), ({"weight_words": 400, "program_words": 256}, "all"),
+    ({"dataflow": "tables", "packing": "trit3x5", "result_width": 4}, "some")])
 def test_what_a_device_does(small, checkpoint, changes, resident):
     configuration = replace(small, **changes)
     workload = analyse(FAKE, configuration, CLOCK)
