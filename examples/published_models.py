@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 
 from trine.firmware.presets import PRESETS
+from trine.host.cli.common import digits
 from trine.host.energy import token_energy
 from trine.host.published import PUBLISHED, Published, find_published
 from trine.host.quantisation import host_cost
@@ -19,11 +20,6 @@ BOARDS = tuple(preset for preset in PRESETS.values() if not preset.bare)
 DETAILED = "bitnet-2b4t"
 MEMORY = "ulx3s_85f"
 """The board whose packing (`trit2`) the memory is counted in."""
-
-
-def digits(value: float) -> str:
-    """Three digits, without an exponent."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}".rstrip(".")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from trine.firmware.configuration import Configuration
 from trine.firmware.counters import CAUSES
-from trine.host.cli.common import console, print_json, progress, say
+from trine.host.cli.common import console, digits, print_json, progress, say
 from trine.host.energy import NODES, NONZERO_SHARE, token_energy
 from trine.host.published import Published
 from trine.host.quantisation import HostCost, host_cost
@@ -135,12 +135,12 @@ def _print_boards(workloads: Sequence[Workload]) -> None:
            ("board", "MHz", "evidence", "cycles", "array alone\ntokens/s", "layers/s", "with link\ntokens/s",
             "bound by"),
            [[w.configuration.name, f"{w.clock.mhz:g}", w.clock.evidence, f"{w.total.counters.cycles:,}",
-             _digits(1 / w.array_seconds), _digits(layers / w.array_seconds), _digits(1 / w.resident_seconds),
+             digits(1 / w.array_seconds), digits(layers / w.array_seconds), digits(1 / w.resident_seconds),
              w.resident_bound] for w in workloads])
     _table("as it is: what does not stay in the weight memory is streamed for every token",
            ("board", "loads", "weights\nMB", "other\nMB", "seconds", "tokens/s", "layers/s", "bound by"),
            [[w.configuration.name, f"{w.loads:,}", _megabytes(w.weight_use.total), _megabytes(w.total.link_use.total),
-             _digits(w.offload_seconds), _digits(1 / w.offload_seconds), _digits(layers / w.offload_seconds), w.bound]
+             digits(w.offload_seconds), digits(1 / w.offload_seconds), digits(layers / w.offload_seconds), w.bound]
             for w in workloads])
     say(f"{layers} layers. Cycles, loads and bytes are derived: by the plan, and by the cycle model, which the "
         "gateware's counters equal. Rates of the array alone have the evidence of the clock; with the link, all is "
@@ -181,11 +181,6 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
     for row in rows:
         table.add_row(*row)
     console().print(table)
-
-
-def _digits(value: float) -> str:
-    """Three digits that mean something, never an exponent."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}".rstrip(".")
 
 
 def _megabytes(count: int) -> str:

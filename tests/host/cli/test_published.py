@@ -2,6 +2,7 @@
 
 import pytest
 
+from trine.host.cli.common import digits
 from trine.host.cli.published import is_name
 
 SMALL = ("bench", "--shapes", "bitnet-0.7b", "--preset", "butterstick")
@@ -11,6 +12,12 @@ SMALL = ("bench", "--shapes", "bitnet-0.7b", "--preset", "butterstick")
     ("160x160,280x160", False), ("160", False), (" 1x1 , 2x2", False), ("", False), ("bitnet-2b4t", True)])
 def test_is_name(shapes, name):
     assert is_name(shapes) == name
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (0.000162, "0.000162"), (0.05, "0.0500"), (13.58, "13.6"), (99.96, "100"), (1796.8, "1,797")])
+def test_digits(value, text):
+    assert digits(value) == text
 
 
 def test_tables(trine):
