@@ -73,6 +73,11 @@ def say(text: str) -> None:
     console().print(text, soft_wrap=True, markup=False)
 
 
+def digits(value: float) -> str:
+    """A positive figure in three digits, or to a whole number: 0.0541, 13.6, 1,797."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}".rstrip(".")
+
+
 def print_json(figures: Mapping[str, Any]) -> None:
     """`figures` as JSON on standard output."""
     print(json.dumps(figures, indent=2))
