@@ -43,8 +43,8 @@ def main() -> None:
         vocabulary = Vocabulary()
         with bad_input():
             prompt = vocabulary.encode(arguments.prompt)
-            tokens = list(generate(Transformer(checkpoint, multiply), prompt, arguments.characters, temperature=0))
-        text = vocabulary.decode(tokens)
+            tokens = generate(Transformer(checkpoint, multiply), prompt, arguments.characters, temperature=0)
+            text = vocabulary.decode(list(tokens))
     print(f"{arguments.prompt}|{text}")
     print(f"{requests} requests to {arguments.device}, "
           f"4 for each of {checkpoint.config.num_hidden_layers} layers and token")

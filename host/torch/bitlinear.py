@@ -43,6 +43,9 @@ class BitLinear(nn.Module):
     also DeviceError.
     """
 
+    weight_scale: Tensor
+    bias: Tensor | None
+
     def __init__(self, layers: Layers, name: str, weight_scale: Tensor, rescaling: str = "bitlinear",
                  bias: Tensor | None = None, dtype: torch.dtype | None = None, norm: nn.Module | None = None) -> None:
         super().__init__()

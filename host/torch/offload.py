@@ -13,7 +13,7 @@ from trine.host.device import Device
 from trine.host.errors import UsageError, bad_input
 from trine.host.layers import Layers
 from trine.host.torch.bitlinear import BitLinear
-from trine.host.torch.transformers_layers import TernaryWeights, find_layers, make_module
+from trine.host.torch.transformers_layers import TernaryWeights, TheirLayer, find_layers, make_module
 
 SIBLINGS = tuple(tuple(name.rpartition(".")[2] for name in names) for names in SHARED_INPUTS)
 """Names under which layers of one parent share an input, in this family of decoders."""
@@ -93,7 +93,7 @@ def offload(model: nn.Module, device: Device, *, verify: bool = False,
     return Offloaded(model, layers, found)
 
 
-def _requests(found: Mapping[str, nn.Module]) -> list[tuple[str, ...]]:
+def _requests(found: Mapping[str, TheirLayer]) -> list[tuple[str, ...]]:
     """The names of all layers, siblings together; a layer that normalises its input has it for itself."""
     requests: dict[tuple[str, tuple[str, ...], int], list[str]] = {}
     for name, layer in found.items():

@@ -19,11 +19,12 @@ from trine.host.errors import UsageError
 from trine.host.layers import Layers
 from trine.host.torch.bitlinear import BitLinear
 
+TheirLayer = bitnet.BitLinear | bitnet.AutoBitLinear
 
-def find_layers(model: nn.Module) -> dict[str, nn.Module]:
+
+def find_layers(model: nn.Module) -> dict[str, TheirLayer]:
     """The quantised layers of a model by name, in its own order."""
-    kinds = (bitnet.BitLinear, bitnet.AutoBitLinear)
-    return {name: module for name, module in model.named_modules() if isinstance(module, kinds)}
+    return {name: module for name, module in model.named_modules() if isinstance(module, TheirLayer)}
 
 
 class TernaryWeights(Mapping[str, Int8]):
@@ -33,7 +34,7 @@ class TernaryWeights(Mapping[str, Int8]):
     layer's shape, or not ternary, naming the first.
     """
 
-    def __init__(self, layers: Mapping[str, nn.Module]) -> None:
+    def __init__(self, layers: Mapping[str, TheirLayer]) -> None:
         self._layers = layers
 
     def __getitem__(self, name: str) -> Int8:
@@ -54,7 +55,7 @@ class TernaryWeights(Mapping[str, Int8]):
         return len(self._layers)
 
 
-def make_module(name: str, layer: nn.Module, layers: Layers) -> BitLinear:
+def make_module(name: str, layer: TheirLayer, layers: Layers) -> BitLinear:
     """The module that computes what `layer` does, by the layer of that name on a device; UsageError as BitLinear."""
     if isinstance(layer, bitnet.BitLinear):
         return BitLinear(layers, name, layer.weight_scale, "bitlinear", layer.bias, layer.dtype, layer.rms_norm)
