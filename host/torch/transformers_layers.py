@@ -6,6 +6,7 @@ they are loaded. Either may have a bias, and a norm of its own before the quanti
 """
 
 from collections.abc import Iterator, Mapping
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from trine.host.errors import UsageError
 from trine.host.layers import Layers
 from trine.host.torch.bitlinear import BitLinear
 
-TheirLayer = bitnet.BitLinear | bitnet.AutoBitLinear
+TheirLayer: TypeAlias = bitnet.BitLinear | bitnet.AutoBitLinear
 
 
 def find_layers(model: nn.Module) -> dict[str, TheirLayer]:
