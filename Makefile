@@ -34,7 +34,7 @@ lint: $(VENV)/installed-test  ## style, types, and whether the reference is curr
 	$(BIN)/mypy
 	$(BIN)/python -m trine.firmware.tables --check
 
-oracle: $(ORACLE_VENV)/installed  ## golden against transformers, live (PyTorch, in an environment of its own)
+oracle: $(ORACLE_VENV)/installed  ## golden and trine.host.torch against transformers, live (PyTorch, in an environment of its own)
 	$(ORACLE_VENV)/bin/python -m pytest -q tests/oracle
 
 oracle-record: $(ORACLE_VENV)/installed  ## record the vectors that make test compares with

@@ -84,6 +84,30 @@ def compile_classifier(classifier: Classifier, configuration: Configuration, nam
     return _in_memory(outline_classifier(classifier.config, configuration, name), classifier, configuration)
 
 
+def compile_layers(requests: Sequence[tuple[str, ...]], weights: Mapping[str, Int8], configuration: Configuration,
+                   name: str = "the layers") -> Image:
+    """The image of layers of any network, in memory.
+
+    requests: the names of all layers, those that share an input together, in the order in which a pass of the network
+    comes by them. weights: int8 (N, K) of each, by name, which is asked for them twice. The image has no scales, so
+    that it takes codes only. Raises CompileError as `compile_model`, and for no layers at all, one that is named twice,
+    and layers of one request that differ in K.
+    """
+    names = [layer for layers in requests for layer in layers]
+    if not names or len(set(names)) != len(names):
+        raise CompileError(f"{name}: each layer is in one request, once, and there is at least one; not {requests!r}")
+    shapes = {layer: _shape(layer, weights[layer]) for layer in names}
+    for layers in requests:
+        for layer in layers:
+            columns, expected = shapes[layer][1], shapes[layers[0]][1]
+            if columns != expected:
+                raise CompileError(f"{layer} has {columns} columns, {layers[0]} of the same request {expected}")
+    with _fitting():
+        plan = plan_model(requests, shapes, configuration)
+    found = _outline(plan, {"kind": "layer", "name": name}, configuration)
+    return _image(found, {}, list(_pack(found, weights.__getitem__, configuration)))
+
+
 def compile_layer(name: str, weights: Int8, configuration: Configuration) -> Image:
     """The image of one layer, int8 (N, K). Raises CompileError as `compile_model`."""
     _check_layer(name, weights, configuration)
@@ -106,6 +130,13 @@ def compile_to_file(model: Checkpoint | Classifier, configuration: Configuration
     scales: dict[str, Float32] = {}
     weights = _pack(found, _take(model.linears, scales), configuration, lambda done: report("packing weights", done))
     write_image(path, found, _tensors(model, scales, lambda done: report("copying tensors", done)), weights)
+
+
+def _shape(layer: str, weights: Int8) -> tuple[int, int]:
+    """(N, K); CompileError unless the weights are a matrix."""
+    if weights.ndim != 2 or weights.size == 0:
+        raise CompileError(f"{layer}: weights must be a non-empty (N, K) matrix, not of shape {weights.shape}")
+    return weights.shape[0], weights.shape[1]
 
 
 def _outline(plan: Plan, model: dict[str, Any], configuration: Configuration) -> Outline:

@@ -3,6 +3,7 @@
 The library raises these too, so a program that drives a device catches `TrineError` and has everything.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
@@ -55,3 +56,18 @@ def bad_input() -> Iterator[None]:
         raise UsageError(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+@contextmanager
+def one_line_failures(program: str) -> Iterator[None]:
+    """Around a script's work: a TrineError ends the script in one line, after the program's name, and its exit code.
+
+    Ctrl-C ends it without a word. Everything else is raised.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except TrineError as error:
+        print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(error.exit_code)

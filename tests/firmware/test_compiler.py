@@ -14,6 +14,7 @@ from trine.firmware.compiler import (
     CompileError,
     compile_classifier,
     compile_layer,
+    compile_layers,
     compile_model,
     compile_to_file,
 )
@@ -311,3 +312,29 @@ def test_packings_change_the_words_only(made, configure):
         image = compile_layer("layer", weights, configuration)
         sums.append(Runner(made, image, configuration)(("layer",), random_codes(configuration, 30))[0])
     assert np.array_equal(*sums)
+
+
+def test_layers_of_any_network(made, configure):
+    """One request a tuple, in this order, and every integer is golden's, in two loads or more."""
+    configuration, random = configure(weight_words=9), np.random.default_rng(4)
+    shapes = {"one": (5, 9), "two": (3, 9), "three": (4, 20)}
+    weights = {name: random.integers(-1, 2, shape, np.int8) for name, shape in shapes.items()}
+    run = Runner(made, compile_layers([("three",), ("two", "one")], weights, configuration, "any"), configuration)
+    assert [plan.layers for plan in run.image.requests] == [("three",), ("two", "one")]
+    assert len(run.image.loads) > 1
+    for names in (("three",), ("two", "one")):
+        codes = random_codes(configuration, shapes[names[0]][1])
+        for name, sums in zip(names, run(names, codes), strict=True):
+            assert np.array_equal(sums, accumulate(weights[name], codes)), name
+
+
+@pytest.mark.parametrize(("requests", "message"), [
+    ([], "each layer is in one request, once, and there is at least one"),
+    ([("a",), ("a",)], "each layer is in one request, once"),
+    ([("a", "b")], "b has 4 columns, a of the same request 3"),
+    ([("c",)], r"c: weights must be a non-empty \(N, K\) matrix, not of shape \(3,\)"),
+])
+def test_layers_that_are_no_requests(configure, requests, message):
+    weights = {"a": np.ones((2, 3), np.int8), "b": np.ones((2, 4), np.int8), "c": np.ones(3, np.int8)}
+    with pytest.raises(CompileError, match=message):
+        compile_layers(requests, weights, configure())

@@ -8,6 +8,7 @@ from trine.host.errors import (
     TrineError,
     UsageError,
     bad_input,
+    one_line_failures,
 )
 
 
@@ -31,3 +32,23 @@ def test_bad_input_names_the_file(tmp_path):
 def test_bad_input_leaves_the_rest_alone():
     with pytest.raises(KeyError), bad_input():
         raise KeyError("a defect, not bad input")
+
+
+@pytest.mark.parametrize("error", [DeviceError, UsageError, SetupError])
+def test_one_line_failures(capsys, error):
+    with pytest.raises(SystemExit) as ended, one_line_failures("script.py"):
+        raise error("the cable\n\nis out")
+    assert ended.value.code == error.exit_code
+    assert capsys.readouterr() == ("", "script.py: the cable is out\n")
+
+
+def test_one_line_failures_of_ctrl_c(capsys):
+    with pytest.raises(SystemExit) as ended, one_line_failures("script.py"):
+        raise KeyboardInterrupt
+    assert ended.value.code == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_one_line_failures_leaves_the_rest_alone():
+    with pytest.raises(KeyError), one_line_failures("script.py"):
+        raise KeyError("a defect")
