@@ -50,8 +50,9 @@ bitstreams: $(VENV)/installed  ## a bitstream for every board, in build/ (option
 reports: $(VENV)/installed  ## remake reports/*.json, five seeds each (options: REPORTS="ulx3s_85f" JOBS=2)
 	@for preset in $(REPORTS); do $(BIN)/trine report $$preset --seeds 1-5 --jobs $(JOBS) || exit $$?; done
 
-docs: $(VENV)/installed  ## docs/reference.md and docs/protocol.md from the definitions in firmware/
+docs: $(VENV)/installed  ## docs/reference.md, docs/protocol.md and docs/diagrams/*.svg, from their definitions
 	$(BIN)/python -m trine.firmware.tables
+	$(BIN)/python -m docs.diagrams
 
 site: $(VENV)/installed-docs  ## the pages of docs/ as a site, build/site/index.html; a broken link fails
 	$(BIN)/python -m sphinx -q -W --keep-going -b html -d $(BUILD)/site-cache docs $(BUILD)/site
