@@ -18,7 +18,7 @@ JOBS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint oracle oracle-record bench bitstreams reports docs wheel-test clean python
+.PHONY: help demo test lint oracle oracle-record bench bitstreams reports docs site wheel-test clean python
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1 | \2/p' $(MAKEFILE_LIST) | awk -F' [|] ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -50,8 +50,12 @@ bitstreams: $(VENV)/installed  ## a bitstream for every board, in build/ (option
 reports: $(VENV)/installed  ## remake reports/*.json, five seeds each (options: REPORTS="ulx3s_85f" JOBS=2)
 	@for preset in $(REPORTS); do $(BIN)/trine report $$preset --seeds 1-5 --jobs $(JOBS) || exit $$?; done
 
-docs: $(VENV)/installed  ## docs/reference.md and docs/protocol.md from the definitions in firmware/
+docs: $(VENV)/installed  ## docs/reference.md, docs/protocol.md and docs/diagrams/*.svg, from their definitions
 	$(BIN)/python -m trine.firmware.tables
+	$(BIN)/python -m docs.diagrams
+
+site: $(VENV)/installed-docs  ## the pages of docs/ as a site, build/site/index.html; a broken link fails
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d $(BUILD)/site-cache docs $(BUILD)/site
 
 wheel-test: $(VENV)/installed  ## the wheel, in an empty environment outside the tree
 	rm -rf $(BUILD)/wheel
@@ -79,6 +83,11 @@ $(VENV)/installed: pyproject.toml | python
 $(VENV)/installed-test: $(VENV)/installed
 	@echo "installing the test tools into $(VENV)"
 	@$(BIN)/python -m pip install -q -e '.[test]'
+	@touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed
+	@echo "installing Sphinx into $(VENV)"
+	@$(BIN)/python -m pip install -q -e '.[docs]'
 	@touch $@
 
 $(ORACLE_VENV)/installed: pyproject.toml | python
