@@ -7,6 +7,7 @@ because a comment before the block says why: `<!-- not run: WHY -->`; it is stil
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,15 @@ from trine.firmware.configuration import ConfigurationError, load_configuration
 _DEVICE = re.compile(r'(?<=open_device\(")[^"]*(?=")')
 
 
-def check(path):
-    """Execute or parse all that a page shows; WrongCommand, with where it is, or what a block of Python raises."""
+def check(path, everything=False):
+    """Execute or parse all that a page shows; WrongCommand, with where it is, or what a block of Python raises.
+
+    everything: blocks that are marked as not run are run.
+    """
     page = read_page(path)
     namespace = {"__name__": "page"}
     for block in page.blocks:
-        check_block(block, namespace)
+        check_block(replace(block, not_run=None) if everything else block, namespace)
     for line, span in page.spans:
         try:
             mentioned(span)
