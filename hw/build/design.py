@@ -23,6 +23,7 @@ class Design:
     configuration: of the device, with the clock that it gets. source_hash: of what it was made from. rtlil: the design.
     required_mhz: clock domain -> frequency that it must reach. pins: where its ports go, in the words of the part's
     place and route; None if that does not matter. build_id: what the device says it is; 0 if it is on no board.
+    goal_mhz: what logic is made for (`synthesise`): on a board the fastest clock; what has no board is to be fast.
     """
 
     configuration: Configuration
@@ -31,6 +32,7 @@ class Design:
     required_mhz: Mapping[str, float]
     pins: str | None = None
     build_id: int = 0
+    goal_mhz: float | None = None
 
 
 def component_design(configuration: Configuration, top: Elaboratable) -> Design:
@@ -49,7 +51,7 @@ def board_design(configuration: Configuration, board: Board, serial: str | None 
     made = replace(configuration, clock_mhz=top.mhz["sync"])
     module = f"module \\top.{APART}\n"
     rtlil = plan.files["top.il"].replace(module, KEEP_HIERARCHY + module)
-    return Design(made, current, rtlil, top.mhz, pins, build_id)
+    return Design(made, current, rtlil, top.mhz, pins, build_id, max(top.mhz.values()))
 
 
 def current_hash(configuration: Configuration) -> str:

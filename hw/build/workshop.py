@@ -77,7 +77,7 @@ class Workshop:
         return pack(routed.layout, self._part, options, self._log(PACKERS[self._part.family]))
 
     def _synthesis(self, design: Design) -> Synthesis:
-        mhz = max(design.required_mhz.values())
+        mhz = design.goal_mhz
         key = ("netlist", design.rtlil, self._part.family, self._part.synthesis, mhz, self.versions["yosys"],
                synthesis_flow.REVISION)
         kept = self._store.get(*key)
