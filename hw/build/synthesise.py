@@ -31,7 +31,7 @@ from trine.hw.build.prepare import prepare
 SECONDS = 3600.0
 """Longest that yosys may take."""
 
-REVISION = 5
+REVISION = 6
 """Of the script and the passes below: a netlist that was kept from another one is not used again."""
 
 LOGIC_SHARE = {"ecp5": 0.4, "ice40": 0.3}
