@@ -31,14 +31,13 @@ from trine.hw.build.prepare import prepare
 SECONDS = 3600.0
 """Longest that yosys may take."""
 
-REVISION = 6
+REVISION = 7
 """Of the script and the passes below: a netlist that was kept from another one is not used again."""
 
-LOGIC_SHARE = {"ecp5": 0.4, "ice40": 0.3}
+LOGIC_SHARE = 0.4
 """Of a period, what abc may let logic take, by its own model of delays, and save cells elsewhere; the rest is for
-routing, which takes two thirds of the longest path of an iCE40 (with 0.4, `icebreaker` misses its clock). Without a
-goal abc makes every path as short as it can: of an LFE5U receiver, controller and transmitter then take 1,732 LUT4
-instead of 1,382."""
+routing. With 0.6, `icebreaker` misses its clock. Without a goal abc makes every path as short as it can: of an LFE5U
+receiver, controller and transmitter then take 1,732 LUT4 instead of 1,382."""
 
 KEEP_HIERARCHY = "attribute \\keep_hierarchy 1\n"
 """Before a module, in RTLIL: no logic crosses its bounds, until all is mapped."""
@@ -95,7 +94,7 @@ def synthesise(design: str, part: Part, log: Path, mhz: float | None = None, imp
         (folder / "top.il").write_text(prepare(design), encoding="utf-8")
         command = " ".join([f"synth_{part.family}", *part.synthesis, "-top top"])
         command += f"; {_FLATTEN} write_json top.json" if KEEP_HIERARCHY in design else " -json top.json"
-        goal = "" if mhz is None else f"scratchpad -set abc9.D {round(LOGIC_SHARE[part.family] * 1e6 / mhz)}; "
+        goal = "" if mhz is None else f"scratchpad -set abc9.D {round(LOGIC_SHARE * 1e6 / mhz)}; "
         tools.run("yosys", ["-p", f"read_rtlil top.il; {goal}{command}"], folder, log, seconds, writes="top.json")
         netlist = Netlist(json.loads((folder / "top.json").read_text(encoding="utf-8")))
     if conflicts := netlist.conflicts():
