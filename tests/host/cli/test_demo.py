@@ -53,7 +53,6 @@ def test_mismatch(trine, monkeypatch):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (("--device", "golden:ulx3s_25f"), "austen-small needs 1758 weight words, ulx3s_25f has 512: 1246 too many"),
     (("--device", "serial"), "a serial device needs its port"),
     (("--device", "golden", "--model", "digits-ternary"), "digits-ternary is no language model"),
     (("--device", "golden", "--model", "gpt"), "no model 'gpt'"),
@@ -66,6 +65,13 @@ def test_mismatch(trine, monkeypatch):
 ])
 def test_bad_input(refused, arguments, message):
     assert message in refused("demo", *arguments)
+
+
+def test_a_model_larger_than_the_board(trine):
+    """It is streamed, and the loads that a token takes are said."""
+    outcome = trine("demo", "--device", "golden:ulx3s_25f", *SHORT[2:])
+    assert outcome.code == 0
+    assert "loads" in outcome.out
 
 
 def test_config(trine, tmp_path, refused):
