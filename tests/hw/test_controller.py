@@ -334,6 +334,7 @@ def test_read(address, count, pauses):
 @pytest.mark.parametrize(("address", "count", "region", "error"), [
     (0, 0, Region.RESULTS, Error.BAD_LENGTH), (99, 0, Region.WEIGHTS, Error.BAD_LENGTH),
     (0, 5461 + 1, Region.RESULTS, Error.BAD_LENGTH), (0, 0xFFFFFFFF, Region.RESULTS, Error.BAD_LENGTH),
+    (0, 1 + (1 << 16), Region.RESULTS, Error.BAD_LENGTH), (0, 1 + (1 << 31), Region.RESULTS, Error.BAD_LENGTH),
     (0, 5461, Region.RESULTS, Error.BAD_ADDRESS), (0, 11, Region.RESULTS, Error.BAD_ADDRESS),
     (10, 1, Region.RESULTS, Error.BAD_ADDRESS), (9, 2, Region.RESULTS, Error.BAD_ADDRESS),
     (0xFFFFFFFF, 1, Region.RESULTS, Error.BAD_ADDRESS), (0xFFFFFFFF, 2, Region.RESULTS, Error.BAD_ADDRESS),
