@@ -1,7 +1,12 @@
 """Reading parts of a file that are larger than one wants in memory at once."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+import numpy as np
+
+from trine.golden.arrays import Float32, require_finite
 
 
 def read_chunks(path: Path, offset: int, size: int, step: int) -> Iterator[bytes]:
@@ -21,3 +26,23 @@ def read_chunks(path: Path, offset: int, size: int, step: int) -> Iterator[bytes
                 yield chunk
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from error
+
+
+def join_finite(path: Path, name: str, shape: tuple[int, ...], pieces: Iterable[Float32]) -> Float32:
+    """The tensor `name` of a file, whose values are those of `pieces`, one after another, in memory once.
+
+    Raises ValueError, beginning with the path and naming the value, if one is not finite.
+    """
+    values = np.empty(math.prod(shape), np.float32)
+    at, finite = 0, True
+    for piece in pieces:
+        values[at : at + piece.size] = piece.reshape(-1)
+        at += piece.size
+        finite = finite and bool(np.isfinite(piece).all())
+    values = values.reshape(shape)
+    if not finite:
+        try:
+            require_finite(name, values)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    return values

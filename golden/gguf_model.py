@@ -15,9 +15,9 @@ from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 from gguf.quants import dequantize
 
 from trine.golden import i2s
-from trine.golden.arrays import Float32, Int8, first, require_finite
+from trine.golden.arrays import Float32, Int8, first
 from trine.golden.bitlinear import BitLinear
-from trine.golden.chunks import read_chunks
+from trine.golden.chunks import join_finite, read_chunks
 from trine.golden.config import ModelConfig
 from trine.golden.gguf_file import GGUFTensor, read_gguf
 from trine.golden.json_object import one_line
@@ -128,18 +128,7 @@ class GGUFModel:
     def tensor(self, name: str) -> Float32:
         """The float tensor `name`, decoded now; ValueError naming its first value that is not finite."""
         tensor = self._stored[gguf_name(name)]
-        values = np.empty(tensor.shape, np.float32)
-        rows, at, finite = values.reshape(tensor.rows, -1), 0, True
-        for block in _decode(tensor):
-            rows[at : at + len(block)] = block
-            at += len(block)
-            finite = finite and bool(np.isfinite(block).all())
-        if not finite:
-            try:
-                require_finite(tensor.name, values)
-            except ValueError as error:
-                raise ValueError(f"{self._path}: {error}") from error
-        return values
+        return join_finite(self._path, tensor.name, tensor.shape, _decode(tensor))
 
     def _check_i2s(self, tensor: GGUFTensor) -> None:
         if self._layout is None:

@@ -17,8 +17,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from trine.golden.arrays import Float32, require_finite
-from trine.golden.chunks import read_chunks
+from trine.golden.arrays import Float32
+from trine.golden.chunks import join_finite, read_chunks
 from trine.golden.json_object import one_line, parse_object
 
 LARGEST_HEADER = 16 * 2**20  # bytes; the format's own limit is 100 MB, and 100,000 tensors take 12 MB
@@ -66,20 +66,8 @@ class StoredTensor:
         Needs the memory of the result and a few times CHUNK.
         """
         width, widen = _FLOATS[self.dtype]
-        values = np.empty(math.prod(self.shape), np.float32)
-        at, finite = 0, True
-        for chunk in read_chunks(self.path, self.offset, values.size * width, CHUNK):
-            piece = widen(chunk)
-            values[at : at + piece.size] = piece
-            at += piece.size
-            finite = finite and bool(np.isfinite(piece).all())
-        values = values.reshape(self.shape)
-        if not finite:
-            try:
-                require_finite(self.name, values)
-            except ValueError as error:
-                raise ValueError(f"{self.path}: {error}") from error
-        return values
+        chunks = read_chunks(self.path, self.offset, math.prod(self.shape) * width, CHUNK)
+        return join_finite(self.path, self.name, self.shape, map(widen, chunks))
 
     def integers(self) -> npt.NDArray[Any]:
         """The values of an I8 or U8 tensor, int8 or uint8."""
