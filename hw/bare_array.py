@@ -62,15 +62,17 @@ class BareArray(wiring.Component):
                 memory.bytes.payload.eq(self.i.payload), memory.bytes.valid.eq(self.i.valid & (self.target == target)),
             ]
 
-        # A command goes to array, weight memory and result buffer at once, when the one before is done with all three.
+        # A command goes to array, weight memory and result buffer when the one before is done with all three; to the
+        # weight memory, which is big, a cycle later, from registers beside it.
         command = Signal(command_layout(c), reset_less=True)
         taken, complete, issue = Signal(range(6)), Signal(), Signal()
-        m.d.sync += issue.eq(complete & ~results.busy & ~issue)  # the other two are free then as well, and remain so
-        m.d.comb += [
-            array.commands.payload.eq(command), array.commands.valid.eq(issue),
+        m.d.sync += [
+            issue.eq(complete & ~results.busy & ~issue),  # the other two are free then as well, and remain so
             weights.fetches.payload.row_blocks.eq(command.row_blocks),
             weights.fetches.payload.chunks.eq(command.chunks), weights.fetches.valid.eq(issue),
-            results.stores.valid.eq(issue),
+        ]
+        m.d.comb += [
+            array.commands.payload.eq(command), array.commands.valid.eq(issue), results.stores.valid.eq(issue),
             self.i.ready.eq((self.target != Target.COMMAND) | ~complete),
             self.busy.eq(results.busy | complete),
         ]

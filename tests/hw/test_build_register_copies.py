@@ -142,9 +142,11 @@ def test_kept_nets_stay(netlist):
     assert netlist.readers()[address] == readers
 
 
-def test_flow_copies(netlist, monkeypatch, tmp_path):
-    """What is routed has the copies."""
+@pytest.mark.parametrize("mhz", [None, 50])
+def test_flow_copies(netlist, monkeypatch, tmp_path, mhz):
+    """What is to be as fast as it gets has the copies; what has a goal has none."""
     monkeypatch.setattr("trine.hw.build.synthesise.copy_registers", lambda netlist: copy_registers(netlist, SHARING))
-    routed = synthesise(to_rtlil(Memories()), PART, tmp_path / "yosys.log").cells
-    copy_registers(netlist, SHARING)
+    routed = synthesise(to_rtlil(Memories()), PART, tmp_path / "yosys.log", mhz).cells
+    if mhz is None:
+        copy_registers(netlist, SHARING)
     assert routed["TRELLIS_FF"] == netlist.counts()["TRELLIS_FF"]
