@@ -41,7 +41,7 @@ def write_compiled(model: Model, configuration: Configuration, name: str, path: 
 
 
 def restore_model(image: Image, configuration: Configuration) -> Model | None:
-    """The model that an image was compiled from, None for an image of a single layer; UsageError if it is damaged."""
+    """The model that an image was compiled from, None for an image of bare layers; UsageError if it is damaged."""
     with bad_input():
         if image.model.get("kind") == "layer":
             return None
@@ -91,7 +91,7 @@ def load_any(
 ) -> tuple[Image, Model | None]:
     """The image and the model that a name or path stands for, compiled for `configuration` if it is no image yet.
 
-    i2s_layout: as `load_model` takes it. The model is None for an image of a single layer. UsageError for whatever is
+    i2s_layout: as `load_model` takes it. The model is None for an image of bare layers. UsageError for whatever is
     wrong with it.
     """
     path = Path(source)

@@ -50,6 +50,10 @@ class Execution:
     counters: Counters
 
 
+VECTORS_AT_ONCE = 16
+"""Vectors in one exchange: so many that waiting for its last answer costs each of them little; so few that there is not
+much to do again after a fault."""
+
 Watcher = Callable[[RequestPlan, Int8, Execution], None]
 """Told of each request with its codes and what came of it, as soon as it was executed."""
 
@@ -145,10 +149,12 @@ class Device:
         """
         return self.execute_all(plan, codes[np.newaxis] if isinstance(codes, np.ndarray) else codes)[0]
 
-    def execute_all(self, plan: RequestPlan, codes: Int8) -> list[Execution]:
+    def execute_all(self, plan: RequestPlan, codes: Int8,
+                    progress: Callable[[float], None] | None = None) -> list[Execution]:
         """Run one request of the loaded image on each of `codes` int8 (n, plan.columns), as `execute` does.
 
-        Loads that are streamed are written once for all of them. The counters of the first include that.
+        VECTORS_AT_ONCE of them share their round trips, and loads that are streamed are written once for all. The
+        counters of the first include that. progress: told how much is done, 0 to 1.
         """
         if not isinstance(codes, np.ndarray):
             raise UsageError(f"{', '.join(plan.layers)}: codes must be an array of int8, not {type(codes).__name__}")
@@ -159,11 +165,16 @@ class Device:
             groups = [tuple(group) for _, group in groupby(plan.tiles, lambda tile: tile.load)]
         runs: list[list[TileRun]] = [[] for _ in codes]
         totals = [Counters() for _ in codes]
-        for tiles in groups:
-            for number, vector in enumerate(codes):
-                found, counters = loads.run(plan, tiles, vector)
-                runs[number] += found
-                totals[number] += counters
+        if progress is not None:
+            progress(0.0)
+        for index, tiles in enumerate(groups):
+            for start in range(0, len(codes), VECTORS_AT_ONCE):
+                vectors = codes[start : start + VECTORS_AT_ONCE]
+                for number, (found, counters) in enumerate(loads.run(plan, tiles, vectors), start):
+                    runs[number] += found
+                    totals[number] += counters
+                if progress is not None:
+                    progress((index + (start + len(vectors)) / len(codes)) / len(groups))
             if self._follower is not None:
                 streamed = len(image.loads) - 1
                 self._follower(tiles[-1].load / streamed if streamed else 1.0)
@@ -180,13 +191,14 @@ class Device:
         """The results int32 (N_i,) of each layer of a request on `codes` int8 (plan.columns,)."""
         return list(self.execute(plan, codes).results)
 
-    def linear(self, layer: str, x: Int8 | Float32) -> Int32 | Float32:
+    def linear(self, layer: str, x: Int8 | Float32,
+               progress: Callable[[float], None] | None = None) -> Int32 | Float32:
         """One layer of the loaded image on vectors x (..., K), one after another: results (..., N).
 
         int8 x are activation codes, and the results its int32 sums. float32 x is quantised as the layer's model
-        does, and its results are rescaled to float32. Raises UsageError for another type or shape, NaN or infinity, a
-        code that the configuration does not admit, a layer that the image does not have, and float32 for an image of a
-        single layer, which has no scales.
+        does, and its results are rescaled to float32. progress: told how much is done, 0 to 1. Raises UsageError for
+        another type or shape, NaN or infinity, a code that the configuration does not admit, a layer that the image
+        does not have, and float32 for an image of bare layers (compile_layer, compile_layers), which has no scales.
         """
         plan = next((plan for plan in self.image.requests if layer in plan.layers), None)
         if plan is None:
@@ -199,13 +211,13 @@ class Device:
             raise UsageError(f"{layer}: x must be (..., {plan.columns}), not {x.shape}")
         index = plan.layers.index(layer)
         if x.dtype == np.int8:
-            return self._sums(plan, index, cast(Int8, x))
+            return self._sums(plan, index, cast(Int8, x), progress)
         with bad_input():
             linear = self._linears.get(layer)
         if linear is None:
-            raise UsageError(f"{self.image.name}: an image of a single layer has no scales; give int8 codes")
+            raise UsageError(f"{self.image.name}: an image of bare layers has no scales; give int8 codes")
         return apply_linear(linear, cast(Float32, x), self._configuration.activation_bits,
-                            lambda codes: self._sums(plan, index, codes))
+                            lambda codes: self._sums(plan, index, codes, progress))
 
     def counters(self) -> Counters:
         """One snapshot of all counters."""
@@ -243,15 +255,15 @@ class Device:
             raise UsageError("no image is loaded; call load(image) first")
         return self._loads
 
-    def _sums(self, plan: RequestPlan, index: int, codes: Int8) -> Int32:
+    def _sums(self, plan: RequestPlan, index: int, codes: Int8, progress: Callable[[float], None] | None) -> Int32:
         """The sums (..., N) of layer `index` of a request on codes (..., K)."""
         vectors = codes.reshape(-1, plan.columns)
-        sums = [execution.results[index] for execution in self.execute_all(plan, vectors)]
+        sums = [execution.results[index] for execution in self.execute_all(plan, vectors, progress)]
         return np.array(sums, np.int32).reshape(*codes.shape[:-1], plan.rows[index])
 
     @cached_property
     def _linears(self) -> Mapping[str, Linear]:
-        """The layers of the loaded image's model, with their scales; none if it is of a single layer."""
+        """The layers of the loaded image's model, with their scales; none if it is of bare layers."""
         model = restore_model(self.image, self._configuration)
         return {} if model is None else model.linears
 

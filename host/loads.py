@@ -22,6 +22,8 @@ from trine.host.info import counters_of, info_of, read_counters
 
 FRAMES_AT_ONCE = 64
 """Frames of a load that are written before their responses are read; bounds what the operating system must buffer."""
+SNAPSHOT: Message = (Request.COUNTERS, b"")
+QUESTION: Message = (Request.INFO, b"")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +61,7 @@ class Loads:
         self._held = None
         cycles = read_counters(self._connection).cycles
         for start in range(0, len(messages), FRAMES_AT_ONCE):
-            *_, snapshot = self._connection.exchange(
-                [*messages[start : start + FRAMES_AT_ONCE], (Request.COUNTERS, b"")])
+            *_, snapshot = self._connection.exchange([*messages[start : start + FRAMES_AT_ONCE], SNAPSHOT])
             before, cycles = cycles, counters_of(snapshot).cycles
             if cycles < before:
                 self._connection.exchange([(Request.COMMIT, bytes(4))])
@@ -69,10 +70,11 @@ class Loads:
                 progress(min(1.0, (start + FRAMES_AT_ONCE) / len(messages)))
         self._held = 0
 
-    def run(self, plan: RequestPlan, tiles: Sequence[Tile], codes: Int8) -> tuple[list[TileRun], Counters]:
-        """One exchange: `tiles` of a request, their loads written before them, unless it is one and there.
+    def run(self, plan: RequestPlan, tiles: Sequence[Tile], vectors: Int8) -> list[tuple[list[TileRun], Counters]]:
+        """One exchange: `tiles` of a request on each of `vectors` int8 (n, K), n > 0; their loads are written before
+        them, unless it is one and there. If there are several vectors, it has to be one.
 
-        Returns their runs, and what all that added to the counters.
+        Returns for each vector its runs, and what they added to the counters; the loads are part of the first.
         """
         image = self.image
         if self._held is None:
@@ -81,32 +83,43 @@ class Loads:
         needed = {tile.load for tile in tiles} - {0, held}
         asked = bool(needed and image.loads[0].words)  # whether load 0 is still there
         for _ in range(ATTEMPTS):
-            batches: list[tuple[Tile | None, list[Message]]] = []
-            for load, group in groupby(tiles, lambda tile: tile.load):
-                if needed and load:
-                    with bad_input():
-                        batches.append((None, list(load_messages(image, self._configuration, load))))
-                batches += [(tile, request_messages(replace(plan, tiles=(tile,)), codes, self._configuration))
-                            for tile in group]
-            questions = [(Request.INFO, b"")] if asked else []
+            parts = [self._batches(plan, tiles, codes, bool(needed) and number == 0)
+                     for number, codes in enumerate(vectors)]
+            messages = [QUESTION] * asked + [SNAPSHOT]
+            for part in parts:
+                messages += [*(message for _, batch in part for message in batch), SNAPSHOT]
             self._held = None if needed else held  # until all is well
-            answers = iter(self._connection.exchange([
-                *questions, (Request.COUNTERS, b""), *(message for _, batch in batches for message in batch),
-                (Request.COUNTERS, b"")]))
+            answers = iter(self._connection.exchange(messages))
             there = not asked or info_of(next(answers)).image_id == image.load_id(held)
-            first = counters_of(next(answers))
-            runs = []
-            for tile, batch in batches:
-                payloads = [next(answers) for _ in batch]
-                if tile is not None:
-                    runs.append(self._tile_run(replace(plan, tiles=(tile,)), batch, payloads))
+            before = counters_of(next(answers))
+            done = []
+            for part in parts:
+                payloads = [(tile, batch, [next(answers) for _ in batch]) for tile, batch in part]
+                runs = [self._tile_run(replace(plan, tiles=(tile,)), batch, found)
+                        for tile, batch, found in payloads if tile is not None]
+                after = counters_of(next(answers))
+                done.append((runs, after - before))
+                before = after
             if there:
                 self._held = tiles[-1].load if needed else held
-                return runs, counters_of(next(answers)) - first
+                return done
             # The device was reset, or it had begun to write when the exchange was done again: nobody knows which.
             self.write_first()
             held = 0
         raise DeviceError(f"the device lost {image.name} {ATTEMPTS} times; check its supply and the cable")
+
+    def _batches(self, plan: RequestPlan, tiles: Sequence[Tile], codes: Int8,
+                 stream: bool) -> list[tuple[Tile | None, list[Message]]]:
+        """What executes `tiles` of a request on codes (K,), tile by tile; to stream is to write each load but load 0
+        before its tiles, which is a part without a tile."""
+        batches: list[tuple[Tile | None, list[Message]]] = []
+        for load, group in groupby(tiles, lambda tile: tile.load):
+            if stream and load:
+                with bad_input():
+                    batches.append((None, list(load_messages(self.image, self._configuration, load))))
+            batches += [(tile, request_messages(replace(plan, tiles=(tile,)), codes, self._configuration))
+                        for tile in group]
+        return batches
 
     def _tile_run(self, part: RequestPlan, messages: Sequence[Message], payloads: Sequence[bytes]) -> TileRun:
         try:

@@ -9,7 +9,7 @@ from trine.firmware.cycles import request_cycles
 from trine.firmware.link import Request
 from trine.firmware.machine import Machine
 from trine.golden.accumulate import accumulate
-from trine.host.device import Device
+from trine.host.device import VECTORS_AT_ONCE, Device
 from trine.host.errors import DeviceError, UsageError
 from trine.host.transport import GoldenTransport
 
@@ -153,6 +153,30 @@ def test_linear_codes(loaded, classifier, codes):
     assert (sums == accumulate(classifier.linears["first"].weights, both)).all()
 
 
+def test_vectors_share_a_round_trip(loaded, image, classifier, small):
+    """As many as go together; each has its own counters, and is told of in its order."""
+    vectors = np.random.default_rng(6).integers(-128, 128, (2 * VECTORS_AT_ONCE + 1, 9)).astype(np.int8)
+    plan, before, seen, told = image.request(("first",)), loaded.exchanges, [], []
+    loaded.watch(lambda _, codes, execution: seen.append((codes, execution)))
+    executions = loaded.execute_all(plan, vectors, told.append)
+    assert loaded.exchanges - before == 3
+    for codes, execution in zip(vectors, executions, strict=True):
+        assert np.array_equal(execution.results[0], accumulate(classifier.linears["first"].weights, codes))
+        assert execution.counters.engine == request_cycles(plan, small)
+    assert all(np.array_equal(codes, vector) for (codes, _), vector in zip(seen, vectors, strict=True))
+    assert [execution for _, execution in seen] == executions
+    assert told == [0.0, 16 / 33, 32 / 33, 1.0]
+
+
+def test_vectors_after_a_fault(loaded, transport, classifier):
+    """An exchange of several is done again whole."""
+    vectors = np.random.default_rng(7).integers(-128, 128, (5, 9)).astype(np.int8)
+    first, before = transport.writes + 1, loaded.exchanges
+    transport.to_device = lambda data: data[:-40] if transport.writes == first else data
+    assert np.array_equal(loaded.linear("first", vectors), accumulate(classifier.linears["first"].weights, vectors))
+    assert (loaded.exchanges - before, loaded.link_faults) == (2, 1)
+
+
 def test_linear_floats(loaded, classifier):
     x = np.random.default_rng(3).normal(size=(2, 3, 9)).astype(np.float32)
     y = loaded.linear("first", x)
@@ -179,11 +203,11 @@ def test_linear_unknown_layer(loaded):
         loaded.linear("third", np.zeros(9, np.int8))
 
 
-def test_linear_of_a_single_layer_has_no_scales(device, small):
+def test_linear_of_a_bare_layer_has_no_scales(device, small):
     image = compile_layer("alone", np.ones((3, 9), np.int8), small)
     device.load(image)
     assert (device.linear("alone", np.ones(9, np.int8)) == 9).all()
-    with pytest.raises(UsageError, match=r"alone: an image of a single layer has no scales; give int8 codes"):
+    with pytest.raises(UsageError, match=r"alone: an image of bare layers has no scales; give int8 codes"):
         device.linear("alone", np.ones(9, np.float32))
 
 
