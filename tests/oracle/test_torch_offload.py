@@ -103,6 +103,40 @@ def test_four_requests_a_layer_and_token(make_model, device):
                       ("mlp.gate_proj", "mlp.up_proj"), ("mlp.down_proj",))]
 
 
+@pytest.fixture
+def dynamo(monkeypatch):
+    """PyTorch's compiler, which the other tests do without; nothing that it compiled is left."""
+    monkeypatch.delenv("TORCHDYNAMO_DISABLE")
+    with torch._dynamo.config.patch(disable=False):
+        torch._dynamo.reset()
+        yield torch._dynamo
+        torch._dynamo.reset()
+
+
+def test_a_compiled_block(make_model, device, dynamo):
+    """The graph is broken at each layer, and what lies between is compiled."""
+    model, graphs = make_model(), []
+    block, x = model.model.layers[0].mlp, torch.randn(1, 7, 32, generator=torch.Generator().manual_seed(2))
+
+    def backend(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    with torch.no_grad():
+        expected = block(x)
+        with offload(model, device, verify=True) as offloaded:
+            assert torch.equal(torch.compile(block, backend=backend)(x), expected)
+    assert offloaded.layers.requests == 2 * 7
+    assert len(graphs) == 2, "the activation of gate, and the product with up and its norm"
+
+
+def test_a_graph_that_has_to_be_whole(make_model, device, dynamo):
+    model = make_model()
+    block = torch.compile(model.model.layers[0].mlp, backend="eager", fullgraph=True)
+    with offload(model, device), pytest.raises(dynamo.exc.Unsupported, match=r"torch\.compiler\.disable"):
+        block(torch.ones(1, 7, 32))
+
+
 def test_several_sequences_at_once(make_model, device):
     model = make_model()
     batch = torch.cat([TOKENS, TOKENS.flip(1)])
