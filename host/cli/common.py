@@ -84,11 +84,14 @@ def print_json(figures: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Report]:
+def progress(title: str, *, silent: bool = False) -> Iterator[Report]:
     """A progress bar on standard error: yields the function that moves it.
 
-    Without a terminal there, each new step is a line instead, so that a log shows what took its time.
+    Without a terminal there, each new step is a line instead, so that a log shows what took its time. silent: neither.
     """
+    if silent:
+        yield lambda step, done: None
+        return
     if not sys.stderr.isatty():
         seen: set[str] = set()
 

@@ -106,7 +106,8 @@ def _run_digits(runner: Runner, count: int | None) -> dict[str, Any]:
 
 def _run_layer(runner: Runner, name: str, layer: str, vectors: npt.NDArray[Any], output: Path | None,
                as_json: bool) -> None:
-    results = runner.device.linear(layer, vectors)
+    with progress("layer", silent=as_json) as report:
+        results = runner.device.linear(layer, vectors, lambda done: report(layer, done))
     if output is not None:
         with bad_input():
             np.save(output, results)

@@ -38,6 +38,18 @@ def test_layer(trine, tmp_path, dtype, kind):
     assert found.shape == (2, 10)
 
 
+def test_layer_says_what_it_does(trine, tmp_path):
+    """On standard error; nothing with --json."""
+    (tmp_path / "tight.toml").write_text('base = "ulx3s_25f"\nweight_words = 2\n')
+    np.save(tmp_path / "x.npy", np.ones((3, 64), np.int8))
+    arguments = ("run", "digits-ternary", "--device", "golden", "--config", tmp_path / "tight.toml",
+                 "--layer", "hidden", "--input", tmp_path / "x.npy")
+    outcome = trine(*arguments)
+    assert outcome.err == "layer: hidden\n"
+    assert "integers equal the golden model's" in outcome.out
+    assert trine(*arguments, "--json").err == ""
+
+
 def test_layer_prints_without_output(trine, tmp_path):
     np.save(tmp_path / "x.npy", np.zeros(64, np.int8))
     outcome = trine("run", "digits-ternary", "--layer", "output", "--input", tmp_path / "x.npy")
