@@ -33,5 +33,10 @@ RULES: tuple[str, ...] = (
     "request carry it.",
     "A device that was reset holds no image, and its counters start at zero: if `cycles` went back while an image was "
     "loaded, the host takes the image back (COMMIT 0), and it has to be loaded again.",
+    "Of an image of several loads, load 0 stays and each of the others is written over the one before, with a COMMIT "
+    "of an image_id of its own, so INFO says which was written last. An exchange writes every load that it runs, but "
+    "load 0 and, if it needs no other, the one that is there. Where it relies on load 0 while it writes others, INFO "
+    "is its first request: if another load is named than was written last, the device was reset, or the exchange had "
+    "been begun before a fault. Then load 0 is written again, and the exchange is done again.",
 )
 """The rules of recovery, in order."""
