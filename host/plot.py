@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from trine.firmware.configuration import Configuration
 from trine.firmware.counters import CAUSES
 from trine.host.bench import LayerResult
-from trine.host.errors import bad_input
+from trine.host.output import whole_file
 from trine.host.routed import Clock
 from trine.host.workload import Workload
 
@@ -56,8 +56,8 @@ def draw_workloads(workloads: Sequence[Workload], path: Path) -> None:
 def _save(figure: Figure, path: Path) -> None:
     matplotlib.rcParams["svg.hashsalt"] = "trine"
     metadata = {"Date": None} if path.suffix == ".svg" else None
-    with bad_input():
-        figure.savefig(path, dpi=144, metadata=metadata)
+    with whole_file(path) as file:
+        figure.savefig(file, format=path.suffix[1:], dpi=144, metadata=metadata)
 
 
 def _draw_cycles(axes: Axes, results: Sequence[LayerResult]) -> None:

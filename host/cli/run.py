@@ -1,5 +1,6 @@
 """`trine run`: a model of one's choice on a device: text, digits, or a single layer."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from trine.host.digits import classify
 from trine.host.errors import UsageError, bad_input
 from trine.host.language_model import LanguageModel
 from trine.host.open import open_device
+from trine.host.output import whole_file
 from trine.host.runner import Runner
 from trine.host.shipped import digits
 
@@ -109,8 +111,10 @@ def _run_layer(runner: Runner, name: str, layer: str, vectors: npt.NDArray[Any],
     with progress("layer", silent=as_json) as report:
         results = runner.device.linear(layer, vectors, lambda done: report(layer, done))
     if output is not None:
-        with bad_input():
-            np.save(output, results)
+        whole = io.BytesIO()
+        np.save(whole, results)
+        with whole_file(output) as file:
+            file.write(whole.getbuffer())
     figures = {"device": name, "model": runner.image.name, "layer": layer, "preset": runner.configuration.name,
                "input": f"{vectors.dtype} {vectors.shape}", "output": f"{results.dtype} {results.shape}",
                "array_cycles": runner.counters.engine.cycles, "busy_cycles": runner.counters.busy,

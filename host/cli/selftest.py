@@ -1,14 +1,14 @@
 """`trine selftest`: a device part by part, compared with golden, and a report that a bug report can take."""
 
-import os
 from pathlib import Path
 
 import click
 
 from trine.host.cli.common import config_option, device_option, json_option, print_json, progress, say
-from trine.host.errors import MismatchError, UsageError, bad_input
+from trine.host.errors import MismatchError, UsageError
 from trine.host.open import counted, open_device
-from trine.host.selftest import Report, selftest
+from trine.host.output import whole_file
+from trine.host.selftest import selftest
 
 
 @click.command("selftest")
@@ -30,8 +30,8 @@ def selftest_command(device: str, config: Path | None, seed: int, output: Path, 
         opened = open_device(device, report, config=config)
     with opened, progress("selftest") as report:
         found = selftest(opened, device, seed, board=counted(device) == "counted", progress=report)
-    with bad_input():
-        write_report(found, output)
+    with whole_file(output) as file:
+        file.write(found.markdown().encode())
     if as_json:
         print_json(found.figures())
     else:
@@ -40,14 +40,3 @@ def selftest_command(device: str, config: Path | None, seed: int, output: Path, 
         say(f"The report is in {output}.")
     if found.failure is not None:
         raise MismatchError(f"{device}: {found.failure}; {output} has the report")
-
-
-def write_report(report: Report, path: Path) -> None:
-    """The report in a file, whole or not at all; OSError if it cannot be written."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(report.markdown(), encoding="utf-8")
-        unfinished.replace(path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        raise

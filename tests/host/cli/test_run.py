@@ -147,4 +147,4 @@ def test_output_cannot_be_written(trine, tmp_path):
     outcome = trine("run", "digits-ternary", "--layer", "output", "--input", tmp_path / "x.npy",
                     "--output", tmp_path / "no" / "y.npy")
     assert outcome.code == 2
-    assert "No such file or directory" in outcome.err
+    assert "y.npy: cannot be written: No such file or directory" in outcome.err
