@@ -25,6 +25,7 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, overload
@@ -66,11 +67,10 @@ def write_image(path: str | Path, outline: Outline, tensors: Iterable[tuple[str,
             _write(_Output(file, progress or (lambda written: None)), outline, tensors, weights)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise ImageError(f"{path}: cannot write the image: {error.strerror}") from None
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    finally:
+        with suppress(OSError):  # of a file system that cannot be written, missing or not
+            temporary.unlink(missing_ok=True)
 
 
 def save_image(path: str | Path, image: Image) -> None:

@@ -124,6 +124,16 @@ def test_write_to_nowhere(image, tmp_path):
         save_image(tmp_path / "missing" / "digits.trine", image)
 
 
+def test_write_to_a_file_system_that_is_read_only(image, tmp_path, monkeypatch):
+    """Which does not even say that what is to be removed is missing."""
+    def refuse(self, missing_ok=False):
+        raise OSError(30, "Read-only file system", str(self))
+
+    monkeypatch.setattr("pathlib.Path.unlink", refuse)
+    with pytest.raises(ImageError, match=r"digits\.trine: cannot write the image: No such file or directory"):
+        save_image(tmp_path / "missing" / "digits.trine", image)
+
+
 def test_a_failed_write_leaves_the_old_file(image, tmp_path):
     target = tmp_path / "digits.trine"
     target.mkdir()
