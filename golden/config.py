@@ -142,6 +142,9 @@ def is_online(fields: dict[str, Any]) -> bool:
     if _architecture(fields) == "BitnetForCausalLM":
         require_fixed(fields, _FIXED_OLDER)
         return True
+    if fields.get("quantization_config") is None:
+        raise ValueError("quantization_config is missing, with which transformers says that the layers are ternary: a "
+                         "model of floats has to be quantised first (quant_method 'bitnet')")
     quantization = _mapping(fields, "quantization_config")
     require_fixed(quantization, _FIXED_QUANTIZATION)
     if _linear_class(quantization) == "autobitlinear" and quantization.get("quantization_mode") == "online":
