@@ -34,6 +34,9 @@ def find_model(name: str) -> Path:
     path = Path(name)
     if path.is_dir() or is_gguf(path):
         return path
+    if path.exists():
+        raise UsageError(f"{name}: a file, but not a .gguf one; a model is that, or the folder of config.json and "
+                         "safetensors")
     raise UsageError(f"no model {name!r}: no folder or .gguf file of that name, and shipped are "
                      f"{', '.join(shipped_models())}")
 

@@ -42,6 +42,11 @@ def test_find_model_unknown(name):
         find_model(name)
 
 
+def test_find_model_that_is_a_file(model_folder):
+    with pytest.raises(UsageError, match=r"config\.json: a file, but not a \.gguf one"):
+        find_model(str(model_folder / "config.json"))
+
+
 def test_load_model_truncated(model_folder):
     path = model_folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-9])

@@ -2,6 +2,7 @@ import pytest
 
 from trine.firmware.image_file import read_image
 from trine.firmware.presets import PRESETS
+from trine.host.shipped import MODELS
 
 
 def test_compile(trine, tmp_path):
@@ -35,6 +36,7 @@ def test_json_and_config(trine, tmp_path, small_toml):
     (("austen-small",), "name one preset, or give a file with --config"),
     (("austen-small", "--preset", "ulx3s_85f", "--config", "a.toml"), "name one preset, or give a file with --config"),
     (("nothing", "--preset", "ulx3s_85f"), "no model 'nothing'"),
+    ((MODELS / "digits" / "test.safetensors", "--preset", "ulx3s_85f"), "a file, but not a .gguf one"),
 ])
 def test_bad_input(refused, tmp_path, arguments, message):
     path = tmp_path / "a.img"
