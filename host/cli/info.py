@@ -189,7 +189,7 @@ def _facts(key: str, facts: dict[str, Any]) -> str:
 
 def _table(first: str, columns: list[str], rows: list[list[str]], right: bool = True) -> Table:
     table = Table()
-    table.add_column(first)
+    table.add_column(first, no_wrap=True)
     for column in columns:
         numeric = right and column not in ("part", "packing", "")
         table.add_column(column, justify="right" if numeric else "left")

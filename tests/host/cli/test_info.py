@@ -27,6 +27,7 @@ def test_model(trine):
     text = trine("info", "austen-small").out
     assert "bits/character" in text
     assert "carries all loads but the first" in text
+    assert all(name in text for name in fits), "in full, however narrow the other columns get"
 
 
 def test_classifier(trine):
@@ -80,4 +81,4 @@ def test_bad_input(refused, tmp_path, small_toml):
     (tmp_path / "x").write_bytes(b"trine\r\n\x1a")
     assert "truncated" in refused("info", tmp_path / "x")
     (tmp_path / "y").write_bytes(b"text")
-    assert "no model" in refused("info", tmp_path / "y")
+    assert "y: a file, but not a .gguf one" in refused("info", tmp_path / "y")
