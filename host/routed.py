@@ -58,7 +58,8 @@ def clock_of(configuration: Configuration, folder: Path = REPORTS) -> Clock:
         return Clock(configuration.clock_mhz, "estimated", "the preset's clock, not routed")
     try:
         fmax = min(float(seed["fmax_mhz"]["sync"]) for seed in report["seeds"])
-        worst = f"worst of {len(report['seeds'])} seeds"
+        seeds = len(report["seeds"])
+        worst = f"worst of {seeds} seeds" if seeds > 1 else "a single seed"
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{folder / configuration.name}.json: no clocks in it: {error!r}") from error
     if fmax >= configuration.clock_mhz:
