@@ -7,9 +7,14 @@ of the device. The same block in float32 on the processor, of the same ternary w
 """
 
 import argparse
+import sys
 
-import torch
-from torch import Tensor, nn
+try:
+    import torch
+    from torch import Tensor, nn
+except ImportError as missing:
+    print(f"torch_bitlinear.py: it needs PyTorch ({missing}): pip install '.[torch]'", file=sys.stderr)
+    sys.exit(4)
 
 from trine.firmware.compiler import compile_layers
 from trine.golden.quantise import ternarise

@@ -9,6 +9,7 @@ computes is compared with golden's.
 
 import argparse
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,12 @@ from typing import Any
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: files of this machine only
 os.environ["TORCHDYNAMO_DISABLE"] = "1"  # and its own layers run as they are written, without a compiler
 
-import torch
-import transformers
+try:
+    import torch
+    import transformers
+except ImportError as missing:
+    print(f"transformers_generate.py: it needs transformers ({missing}): pip install '.[torch]'", file=sys.stderr)
+    sys.exit(4)
 
 from trine.golden.generate import Vocabulary
 from trine.host.errors import MismatchError, UsageError, bad_input, one_line_failures
