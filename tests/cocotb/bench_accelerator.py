@@ -1,4 +1,4 @@
-"""cocotb tests of the accelerator of designs.ACCELERATOR; run by test_accelerator.py."""
+"""cocotb tests of the accelerator of designs.ACCELERATOR; run by test_verilog.py."""
 
 import itertools
 import random
@@ -24,7 +24,7 @@ class Device:
 
     def __init__(self, dut):
         self._dut = dut
-        self._clock = Clock(dut)
+        self._clock = Clock(dut, f"{ACCELERATOR.name}_")
         self._machine = Machine(ACCELERATOR, BUILD_ID)
         self.stalls = 0
 
@@ -33,7 +33,8 @@ class Device:
 
     async def exchange(self, segments, pauses=(0, 0), seed=0) -> list[Response]:
         """Sends a stream and returns the responses; demands that they are the functional device's, but for cycles."""
-        source, sink = Source(self._dut, "i", pauses[0], seed), Sink(self._dut, "o", pauses[1], seed)
+        source, sink = (end(self._dut, f"{ACCELERATOR.name}__{stream}", pause, seed) for end, stream, pause in
+                        zip((Source, Sink), "io", pauses, strict=True))
         expected = b""
         for segment in segments:
             if segment is SILENCE:

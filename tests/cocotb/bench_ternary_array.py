@@ -1,4 +1,4 @@
-"""cocotb tests of the arrays of designs.ARRAYS; run by test_ternary_array.py."""
+"""cocotb tests of the arrays of designs.ARRAYS; run by test_verilog.py."""
 
 import itertools
 import random

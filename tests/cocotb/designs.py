@@ -7,6 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Out, connect, flipped
 
 from trine.firmware.configuration import Configuration
+from trine.hw.accelerator import Accelerator
 from trine.hw.array.ternary_array import make_array
 
 _COMMON: dict[str, Any] = {"part": "none", "clock_mhz": 1, "weight_words": 64, "result_beats": 1024}
@@ -34,33 +35,46 @@ ACCELERATOR = Configuration(
 BUILD_ID = 0x1122334455667788
 
 
-class Arrays(wiring.Component):
-    """The arrays of ARRAYS side by side: one build for all. Each has a clock of its own, so that only one runs."""
+class Designs(wiring.Component):
+    """The accelerator and the arrays of ARRAYS side by side: one build for all.
+
+    Each has a clock of its own, of its name, so that only one runs. Beside every stream `<name>__<stream>` is, as
+    `<name>__<stream>_seen`, what it was when that clock rose last: a test looks once a cycle, after it.
+    """
 
     def __init__(self) -> None:
-        self._arrays = {name: make_array(configuration) for name, configuration in ARRAYS.items()}
-        super().__init__({name: Out(wiring.Signature(_members(array))) for name, array in self._arrays.items()})
+        self._designs = {name: make_array(configuration) for name, configuration in ARRAYS.items()}
+        self._designs[ACCELERATOR.name] = Accelerator(ACCELERATOR, BUILD_ID)
+        super().__init__({name: Out(wiring.Signature(_members(design))) for name, design in self._designs.items()})
 
     def elaborate(self, platform):
         m = Module()
-        for name, array in self._arrays.items():
-            m.submodules[f"array_{name}"] = DomainRenamer(name)(array)
+        for name, design in self._designs.items():
+            m.submodules[name] = DomainRenamer(name)(design)
             ports = flipped(getattr(self, name))
-            for member, of in array.signature.members.items():
-                if member == "results":
-                    m.d.comb += [ports.results.valid.eq(array.results.valid),
-                                 ports.results.payload.eq(array.results.payload)]
-                elif of.is_signature:
-                    connect(m, getattr(ports, member), getattr(array, member))
+            for member, of in design.signature.members.items():
+                port, inner = getattr(ports, member), getattr(design, member)
+                if of.is_signature:
+                    if member == "results":
+                        m.d.comb += [port.valid.eq(inner.valid), port.payload.eq(inner.payload)]
+                    else:
+                        connect(m, port, inner)
+                    seen = getattr(ports, f"{member}_seen")
+                    m.d[name] += [seen.valid.eq(port.valid), seen.ready.eq(port.ready), seen.payload.eq(port.payload)]
                 elif of.flow is Out:
-                    m.d.comb += getattr(ports, member).eq(getattr(array, member))
+                    m.d.comb += port.eq(inner)
                 else:
-                    m.d.comb += getattr(array, member).eq(getattr(ports, member))
+                    m.d.comb += inner.eq(port)
         return m
 
 
-def _members(array):
-    """An array's members, `ready` a signal at every stream; at the results it is not listened to."""
-    members = dict(array.signature.members)
-    members["results"] = Out(stream.Signature(members["results"].signature.members["payload"].shape))
+def _members(design):
+    """A design's members, `ready` a signal at every stream; at an array's results it is not listened to."""
+    members = dict(design.signature.members)
+    if "results" in members:
+        members["results"] = Out(stream.Signature(members["results"].signature.members["payload"].shape))
+    for name, of in list(members.items()):
+        if of.is_signature:
+            payload = of.signature.members["payload"].shape
+            members[f"{name}_seen"] = Out(wiring.Signature({"valid": Out(1), "ready": Out(1), "payload": Out(payload)}))
     return members

@@ -1,26 +1,27 @@
 """A simulation that goes forward cycle by cycle, with a source or a sink at each stream.
 
-Inputs change while the clock is low, and what the next rising edge will see is read before it comes. So nothing
-depends on the order in which a simulator serves what happens at the edge itself, which differs between simulators.
+The clock is the simulator's. When it falls, the streams' last rising edge is looked at, which the design keeps, and
+inputs change. So nothing depends on the order in which a simulator serves what happens at the rising edge itself, which
+differs between simulators; and Python, which takes most of the time, is called once a cycle.
 """
 
 import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import cocotb.clock
 from cocotb.triggers import Timer
 
-
-def stream(dut: Any, name: str) -> tuple[Any, Any, Any]:
-    """Payload, valid and ready of a stream among the ports."""
-    return getattr(dut, f"{name}__payload"), getattr(dut, f"{name}__valid"), getattr(dut, f"{name}__ready")
+PERIOD = 2
+"""Of the clock, in ns."""
 
 
 class Source:
     """Puts payloads into the stream `name`, with pauses at random."""
 
     def __init__(self, dut: Any, name: str, pause: float = 0, seed: int = 0) -> None:
-        self._payload, self._valid, self._ready = stream(dut, name)
+        self._payload, self._valid = getattr(dut, f"{name}__payload"), getattr(dut, f"{name}__valid")
+        self._ready = getattr(dut, f"{name}_seen__ready")
         self._pause, self._chance = pause, random.Random(seed)
         self._items: list[int] = []
         self._next = 0
@@ -48,7 +49,7 @@ class Source:
         self._offering = self._shown = offer
 
     def sample(self) -> None:
-        if self._offering and self._ready.value == 1:
+        if self._offering and self._ready.value:
             self._next += 1
             self._offering = False
 
@@ -60,7 +61,8 @@ class Sink:
     """
 
     def __init__(self, dut: Any, name: str, pause: float = 0, seed: int = 0) -> None:
-        self._payload, self._valid, self._ready = stream(dut, name)
+        self._payload, self._valid = getattr(dut, f"{name}_seen__payload"), getattr(dut, f"{name}_seen__valid")
+        self._ready = getattr(dut, f"{name}__ready")
         self._pause, self._chance = pause, random.Random(seed)
         self._willing = False
         self._waiting: int | None = None
@@ -75,7 +77,7 @@ class Sink:
         self._willing = willing
 
     def sample(self) -> None:
-        if self._valid.value != 1:
+        if not self._valid.value:
             assert self._waiting is None, "an offer was withdrawn"
             return
         payload = self._payload.value.to_unsigned()
@@ -92,12 +94,13 @@ class Clock:
 
     def __init__(self, dut: Any, prefix: str = "") -> None:
         self._clk, self._rst = getattr(dut, f"{prefix}clk"), getattr(dut, f"{prefix}rst")
+        self._period = Timer(PERIOD, "ns")
         self.cycle = 0
 
     async def reset(self) -> None:
-        """A few cycles of reset."""
+        """Starts the clock, low, with a few cycles of reset."""
         self._rst.value = 1
-        self._clk.value = 0
+        cocotb.clock.Clock(self._clk, PERIOD, "ns").start(start_high=False)
         for _ in range(3):
             await self.step([])
         self._rst.value = 0
@@ -106,12 +109,9 @@ class Clock:
         """One cycle."""
         for end in ends:
             end.drive()
-        await Timer(1, "ns")
+        await self._period
         for end in ends:
             end.sample()
-        self._clk.value = 1
-        await Timer(1, "ns")
-        self._clk.value = 0
         self.cycle += 1
 
     async def run(self, ends: Sequence[Source | Sink], sink: Sink, count: int, limit: int) -> None:
