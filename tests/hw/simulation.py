@@ -132,21 +132,56 @@ async def get(ctx: Any, stream: Any) -> Any:
 async def put_all(ctx: Any, stream: Any, payloads: Iterable[Any], pause: float = 0, seed: int = 0) -> None:
     """Puts beat after beat; before each it pauses with probability `pause`, again and again."""
     chance = random.Random(seed)
+    valid = Level(ctx, stream.valid)
+    tick = ctx.tick().sample(stream.ready)
     for payload in payloads:
         while chance.random() < pause:
-            await ctx.tick()
-        await put(ctx, stream, payload)
+            valid.set(0)
+            await tick
+        ctx.set(stream.payload, payload)
+        valid.set(1)
+        for _ in range(CYCLE_LIMIT):
+            _, _, ready = await tick
+            if ready:
+                break
+        else:
+            raise TimeoutError("the stream took nothing")
+    valid.set(0)
 
 
 async def get_all(ctx: Any, stream: Any, count: int, pause: float = 0, seed: int = 0) -> list[Any]:
     """Gets `count` beats; before each it pauses with probability `pause`, again and again."""
     chance = random.Random(seed)
+    ready = Level(ctx, stream.ready)
+    tick = ctx.tick().sample(stream.valid, stream.payload)
     beats = []
     for _ in range(count):
         while chance.random() < pause:
-            await ctx.tick()
-        beats.append(await get(ctx, stream))
+            ready.set(0)
+            await tick
+        ready.set(1)
+        for _ in range(CYCLE_LIMIT):
+            _, _, valid, payload = await tick
+            if valid:
+                beats.append(payload)
+                break
+        else:
+            raise TimeoutError("the stream gave nothing")
+    ready.set(0)
     return beats
+
+
+class Level:
+    """A signal that a testbench drives: set only when it changes, since the simulator settles the design each time."""
+
+    def __init__(self, ctx: Any, signal: Any) -> None:
+        self._ctx, self._signal = ctx, signal
+        self._value: Any = None
+
+    def set(self, value: Any) -> None:
+        if value != self._value:
+            self._ctx.set(self._signal, value)
+            self._value = value
 
 
 async def pulse(ctx: Any, signal: Any) -> None:
