@@ -27,7 +27,7 @@ demo: $(VENV)/installed  ## a trained model speaks through the simulated array (
 	@$(BIN)/trine demo $(DEMO)
 
 test: lint  ## lint, and the whole test suite but the oracle
-	$(BIN)/python -m pytest -q -n $(WORKERS) --ignore=tests/oracle tests
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --ignore=tests/oracle tests
 
 lint: $(VENV)/installed-test  ## style, types, and whether the reference is current
 	$(BIN)/ruff check .

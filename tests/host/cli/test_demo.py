@@ -98,9 +98,11 @@ def test_on_the_simulator(trine):
 
 
 def test_no_compiler(trine, monkeypatch, tmp_path):
+    path = tmp_path / "narrow.toml"  # which is elaborated sooner
+    path.write_text('base = "ulx3s_85f"\nlanes = 1\nweight_words = 32768\nresult_width = 1\n')
     monkeypatch.setenv("TRINE_CACHE", str(tmp_path))
     monkeypatch.setenv("CXX", "no-such-compiler")
-    outcome = trine("demo", "--characters", 4)
+    outcome = trine("demo", "--device", f"sim:{path}", "--characters", 4)
     assert outcome.code == 4
     assert "trine: CXX names 'no-such-compiler', which is not on PATH" in outcome.err
     assert outcome.out == ""
