@@ -33,8 +33,9 @@ class Device:
 
     async def exchange(self, segments, pauses=(0, 0), seed=0) -> list[Response]:
         """Sends a stream and returns the responses; demands that they are the functional device's, but for cycles."""
-        source, sink = (end(self._dut, f"{ACCELERATOR.name}__{stream}", pause, seed) for end, stream, pause in
-                        zip((Source, Sink), "io", pauses, strict=True))
+        name = ACCELERATOR.name
+        source = Source(self._dut, f"{name}__i", pauses[0], seed)
+        sink = Sink(self._dut, f"{name}__o", pauses[1], seed)
         expected = b""
         for segment in segments:
             if segment is SILENCE:
