@@ -17,6 +17,11 @@ from trine.hw.build.synthesise import Synthesis, domain_of
 SECONDS = 6 * 3600.0
 """Longest that one seed may take."""
 
+FIRST_ROUTER_CELLS = 20_000
+"""Cells of the largest netlist that nextpnr's first router gets; larger ones get its second. The first gives the faster
+clocks (`array_25f_384`, seed 2: 137 MHz, and 113), but of the 27,000 cells of `array_85f_2048` it had connected a fifth
+of the wires that it had to in ten times what its second router took for all."""
+
 _RESOURCES = {
     "ecp5": {"lut4": "TRELLIS_COMB", "ebr": "DP16KD", "spram": "", "dsp": "MULT18X18D"},
     "ice40": {"lut4": "ICESTORM_LC", "ebr": "ICESTORM_RAM", "spram": "ICESTORM_SPRAM", "dsp": "ICESTORM_DSP"},
@@ -79,7 +84,8 @@ def route(synthesis: Synthesis, part: Part, seed: int, required_mhz: Mapping[str
             (folder / f"pins.{extension}").write_text(pins, encoding="utf-8")
             where = [f"--{extension}", f"pins.{extension}"]
         arguments = [*part.options, *where, "--json", "top.json", "--sdc", "top.sdc", "--seed", str(seed),
-                     "--timing-allow-fail", "--report", "report.json", _LAYOUT[part.family], "layout"]
+                     "--timing-allow-fail", "--report", "report.json", _LAYOUT[part.family], "layout",
+                     "--router", "router1" if sum(synthesis.cells.values()) <= FIRST_ROUTER_CELLS else "router2"]
         tools.run(f"nextpnr-{part.family}", arguments, folder, log, seconds, writes="report.json", stop=stop)
         return Routed((folder / "report.json").read_text(encoding="utf-8"),
                       (folder / "layout").read_text(encoding="utf-8"))

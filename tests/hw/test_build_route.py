@@ -110,6 +110,23 @@ def test_again(log, part):
     assert route(again, part, 3, {"sync": 90, "slow": 20}, log).report == routed(part, log)
 
 
+@pytest.mark.parametrize(("more", "router"), [(0, "router1"), (1, "router2")])
+def test_router(log, monkeypatch, more, router):
+    """The second one is for netlists of more than so many cells."""
+    given = []
+
+    def run(tool, arguments, folder, *rest, **options):
+        given.extend(arguments)
+        (folder / "report.json").touch()
+        (folder / "layout").touch()
+
+    synthesis = synthesised(ECP5, log)
+    monkeypatch.setattr("trine.hw.build.route.FIRST_ROUTER_CELLS", sum(synthesis.cells.values()) - more)
+    monkeypatch.setattr("trine.hw.build.tools.run", run)
+    route(synthesis, ECP5, 1, {"sync": 90}, log)
+    assert given[given.index("--router") + 1] == router
+
+
 def test_improvement_can_be_left_out(log):
     plain = synthesise(to_rtlil(Tree()), ECP5, log, improve=False)
     routing = read_routing(route(plain, ECP5, 3, {"sync": 90}, log).report, ECP5, plain)
