@@ -22,16 +22,22 @@ import sys
 from pathlib import Path
 from typing import Any, cast
 
+try:
+    import sklearn  # type: ignore[import-untyped]
+    import torch
+    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+    from sklearn.model_selection import train_test_split  # type: ignore[import-untyped]
+    from torch import Tensor, nn
+    from torch.nn import functional
+except ImportError as missing:
+    print(f"digits.py: it needs PyTorch and scikit-learn ({missing}): pip install '.[torch]' scikit-learn",
+          file=sys.stderr)
+    sys.exit(4)
+
 import numpy as np
 import numpy.typing as npt
-import sklearn  # type: ignore[import-untyped]
-import torch
 from model import SMALLEST, ternary, weight_scale
 from safetensors.numpy import save
-from sklearn.datasets import load_digits  # type: ignore[import-untyped]
-from sklearn.model_selection import train_test_split  # type: ignore[import-untyped]
-from torch import Tensor, nn
-from torch.nn import functional
 
 from trine.golden.checkpoint import load_classifier
 

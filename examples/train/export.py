@@ -15,10 +15,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+try:
+    import torch
+except ImportError as missing:
+    print(f"export.py: it needs PyTorch ({missing}): pip install '.[torch]'", file=sys.stderr)
+    sys.exit(4)
+
 import corpus
 import numpy as np
 import numpy.typing as npt
-import torch
 from model import PRESETS, BitNetForCausalLM, ternary, weight_scale
 from safetensors.numpy import save
 from train import bits_per_character

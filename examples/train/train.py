@@ -20,12 +20,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+try:
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional
+except ImportError as missing:
+    print(f"train.py: it needs PyTorch ({missing}): pip install '.[torch]'", file=sys.stderr)
+    sys.exit(4)
+
 import corpus
 import numpy as np
-import torch
 from model import PRESETS, BitNetForCausalLM, ModelConfig
-from torch import Tensor, nn
-from torch.nn import functional
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,6 +15,7 @@ def run_example(name: str, *arguments: object, code: int = 0, timeout: float = 6
     if code == 0:
         return done.stdout
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"{name}: ")
+    prefix = f"{Path(name).name}: "
+    assert line.startswith(prefix)
     assert not done.stdout
-    return line.removeprefix(f"{name}: ")
+    return line.removeprefix(prefix)
