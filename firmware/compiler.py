@@ -36,6 +36,9 @@ SHARED_INPUTS = (
 ROWS_AT_ONCE = 1024
 """Of a layer that are checked together, which bounds the memory for it."""
 
+Progress = Callable[[str, float], None]
+"""Told what is done, and how much of it, 0 to 1."""
+
 
 class CompileError(ValueError):
     """A model that does not suit a configuration; the message names what does not, by how much, and where."""
@@ -70,18 +73,20 @@ def outline(model: Checkpoint | Classifier, configuration: Configuration, name: 
     return outline_model(model.config, configuration, name)
 
 
-def compile_model(checkpoint: Checkpoint, configuration: Configuration, name: str = "the model") -> Image:
+def compile_model(checkpoint: Checkpoint, configuration: Configuration, name: str = "the model",
+                  progress: Progress | None = None) -> Image:
     """The image of a decoder, in memory.
 
-    Raises CompileError as `outline_model`, and if a row may overflow the accumulators (naming layer, row and bound) or
-    the packing has no zero and the weights have.
+    progress: told what is done, and how much of it, 0 to 1. Raises CompileError as `outline_model`, and if a row may
+    overflow the accumulators (naming layer, row and bound) or the packing has no zero and the weights have.
     """
-    return _in_memory(outline_model(checkpoint.config, configuration, name), checkpoint, configuration)
+    return _in_memory(outline_model(checkpoint.config, configuration, name), checkpoint, configuration, progress)
 
 
-def compile_classifier(classifier: Classifier, configuration: Configuration, name: str = "the model") -> Image:
-    """The image of a classifier, each of whose layers is a request. Raises CompileError as `compile_model`."""
-    return _in_memory(outline_classifier(classifier.config, configuration, name), classifier, configuration)
+def compile_classifier(classifier: Classifier, configuration: Configuration, name: str = "the model",
+                       progress: Progress | None = None) -> Image:
+    """The image of a classifier, each of whose layers is a request; otherwise as `compile_model`."""
+    return _in_memory(outline_classifier(classifier.config, configuration, name), classifier, configuration, progress)
 
 
 def compile_layers(requests: Sequence[tuple[str, ...]], weights: Mapping[str, Int8], configuration: Configuration,
@@ -119,17 +124,15 @@ def compile_layer(name: str, weights: Int8, configuration: Configuration) -> Ima
 
 
 def compile_to_file(model: Checkpoint | Classifier, configuration: Configuration, name: str, path: str | Path,
-                    progress: Callable[[str, float], None] | None = None) -> None:
+                    progress: Progress | None = None) -> None:
     """Writes the image of a model into a file, as a stream (image_file.write_image).
 
-    progress: told what is done, and how much of it, 0 to 1. Raises CompileError as `compile_model`, ImageError if the
-    file cannot be written, and what the model's mappings raise.
+    progress: as `compile_model` takes it. Raises CompileError as that does, ImageError if the file cannot be written,
+    and what the model's mappings raise.
     """
-    report = progress or (lambda step, done: None)
     found = outline(model, configuration, name)
-    scales: dict[str, Float32] = {}
-    weights = _pack(found, _take(model.linears, scales), configuration, lambda done: report("packing weights", done))
-    write_image(path, found, _tensors(model, scales, lambda done: report("copying tensors", done)), weights)
+    weights, tensors = _parts(found, model, configuration, progress)
+    write_image(path, found, tensors, weights)
 
 
 def _shape(layer: str, weights: Int8) -> tuple[int, int]:
@@ -148,10 +151,20 @@ def _image(found: Outline, tensors: Mapping[str, Float32], weights: Sequence[byt
                  tensors, weights, tuple(map(zlib.crc32, weights)))
 
 
-def _in_memory(found: Outline, model: Checkpoint | Classifier, configuration: Configuration) -> Image:
+def _in_memory(found: Outline, model: Checkpoint | Classifier, configuration: Configuration,
+               progress: Progress | None) -> Image:
+    weights, tensors = _parts(found, model, configuration, progress)
+    packed = list(weights)
+    return _image(found, dict(tensors), packed)
+
+
+def _parts(found: Outline, model: Checkpoint | Classifier, configuration: Configuration,
+           progress: Progress | None) -> tuple[Iterator[bytes], Iterator[tuple[str, Float32]]]:
+    """What follows an image's outline: the weight words of each load and, to be asked for after them, the tensors."""
+    report = progress or (lambda step, done: None)
     scales: dict[str, Float32] = {}
-    weights = list(_pack(found, _take(model.linears, scales), configuration))
-    return _image(found, dict(_tensors(model, scales)), weights)
+    return (_pack(found, _take(model.linears, scales), configuration, lambda done: report("packing weights", done)),
+            _tensors(model, scales, lambda done: report("copying tensors", done)))
 
 
 def _take(linears: Mapping[str, Linear], scales: dict[str, Float32]) -> Callable[[str], Int8]:
@@ -169,6 +182,7 @@ def _take(linears: Mapping[str, Linear], scales: dict[str, Float32]) -> Callable
 def _pack(found: Outline, weights_of: Callable[[str], Int8], configuration: Configuration,
           progress: Callable[[float], None] = lambda done: None) -> Iterator[bytes]:
     """The weight words of each load."""
+    progress(0.0)
     load, done, words = 0, 0, list[bytes]()
     for request in found.requests:
         matrices = []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trine.firmware.compiler import compile_classifier, compile_model, compile_to_file
+from trine.firmware.compiler import Progress, compile_classifier, compile_model, compile_to_file
 from trine.firmware.configuration import Configuration
 from trine.firmware.image import Image, ImageError
 from trine.firmware.image_file import MAGIC, read_image
@@ -21,19 +21,22 @@ from trine.host.shipped import Model, find_model, is_gguf, load_model
 Linear = BitLinear | BinaryLinear
 
 
-def compile_for(model: Model, configuration: Configuration, name: str) -> Image:
-    """The image of a model; UsageError if it does not suit the configuration, saying by how much."""
+def compile_for(model: Model, configuration: Configuration, name: str, progress: Progress | None = None) -> Image:
+    """The image of a model, in memory; UsageError if it does not suit the configuration, saying by how much.
+
+    progress: told what is done, and how much of it, 0 to 1.
+    """
     with bad_input():
         if isinstance(model, Classifier):
-            return compile_classifier(model, configuration, name)
-        return compile_model(model, configuration, name)
+            return compile_classifier(model, configuration, name, progress)
+        return compile_model(model, configuration, name, progress)
 
 
 def write_compiled(model: Model, configuration: Configuration, name: str, path: Path,
-                   progress: Callable[[str, float], None] | None = None) -> Image:
+                   progress: Progress | None = None) -> Image:
     """The image of a model, written into a file, in bounded memory; UsageError as `compile_for`, and for the file.
 
-    progress: told what is done, and how much of it, 0 to 1. Whatever ends it before, nothing is left behind.
+    progress: as `compile_for` takes it. Whatever ends it before, nothing is left behind.
     """
     with bad_input():
         compile_to_file(model, configuration, name, path, progress)
@@ -86,13 +89,12 @@ def open_image(path: Path, configuration: Configuration | None = None) -> tuple[
         return image, named if named.configuration_hash == image.configuration_hash else preset
 
 
-def load_any(
-    source: str, configuration: Configuration, i2s_layout: str | None = None
-) -> tuple[Image, Model | None]:
+def load_any(source: str, configuration: Configuration, i2s_layout: str | None = None,
+             progress: Progress | None = None) -> tuple[Image, Model | None]:
     """The image and the model that a name or path stands for, compiled for `configuration` if it is no image yet.
 
-    i2s_layout: as `load_model` takes it. The model is None for an image of bare layers. UsageError for whatever is
-    wrong with it.
+    i2s_layout: as `load_model` takes it. progress: as `compile_for` takes it. The model is None for an image of bare
+    layers. UsageError for whatever is wrong with it.
     """
     path = Path(source)
     if path.is_file() and not is_gguf(path):
@@ -100,7 +102,7 @@ def load_any(
         return image, restore_model(image, configuration)
     folder = find_model(source)
     model = load_model(folder, i2s_layout)
-    return compile_for(model, configuration, folder.resolve().name), model
+    return compile_for(model, configuration, folder.resolve().name, progress), model
 
 
 def apply_linear(linear: Linear, x: Float32, bits: int, multiply: Callable[[Int8], Int32]) -> Float32:

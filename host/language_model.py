@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from trine.firmware.compiler import Progress
 from trine.firmware.image import Image
 from trine.golden.checkpoint import Checkpoint
 from trine.golden.generate import Vocabulary, generate
@@ -20,16 +21,18 @@ class LanguageModel:
     model's; a difference is a MismatchError. `runner` keeps the counts.
 
     Parameters: an image; or the name of a shipped model or the path of a model's folder, of a GGUF file (with its
-    i2s_layout, if it has one) or of an image, which is then compiled for the device. The image is loaded.
+    i2s_layout, if it has one) or of an image, which is then compiled for the device, telling `progress` how far it is.
+    The image is loaded.
 
     Raises UsageError for a model that is damaged, does not fit the device, is no decoder, or has not the 96 characters.
     """
 
-    def __init__(self, source: Image | str | Path, device: Device, i2s_layout: str | None = None) -> None:
+    def __init__(self, source: Image | str | Path, device: Device, i2s_layout: str | None = None,
+                 progress: Progress | None = None) -> None:
         if isinstance(source, Image):
             image, model = source, restore_model(source, device.configuration)
         else:
-            image, model = load_any(str(source), device.configuration, i2s_layout)
+            image, model = load_any(str(source), device.configuration, i2s_layout, progress)
         if not isinstance(model, Checkpoint):
             raise UsageError(f"{image.name} is no language model")
         if model.config.vocab_size != len(Vocabulary()):

@@ -62,11 +62,11 @@ def run_command(model: str, device: str, config: Path | None, prompt: str | None
     with progress("simulator") as report:
         opened = open_device(device, report, trace, config)
     with opened:
+        with progress("compile", silent=as_json) as report:
+            image, loaded = load_any(model, opened.configuration, i2s_layout, report)
         if layer is not None and vectors is not None:
-            runner = Runner(opened, *load_any(model, opened.configuration, i2s_layout))
-            _run_layer(runner, device, layer, vectors, output, as_json)
+            _run_layer(Runner(opened, image, loaded), device, layer, vectors, output, as_json)
             return
-        image, loaded = load_any(model, opened.configuration, i2s_layout)
         if loaded is None:
             raise UsageError(f"{model} is an image of one layer; run it with --layer {image.name} --input FILE.npy")
         if isinstance(loaded, Checkpoint):

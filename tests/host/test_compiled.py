@@ -44,11 +44,14 @@ def test_write_compiled(tmp_path):
     """Of the same model: the same words, whether they are kept or written."""
     model, preset, path, steps = load_model(find_model("austen-small")), PRESETS["ulx3s_25f"], tmp_path / "x", []
     written = write_compiled(model, preset, "d", path, lambda *step: steps.append(step))
-    kept = compile_for(model, preset, "d")
+    said, steps = steps, []
+    kept = compile_for(model, preset, "d", lambda *step: steps.append(step))
     assert len(kept.loads) > 10
     assert (written.loads, written.requests) == (kept.loads, kept.requests)
     assert list(written.weights) == list(kept.weights)
     assert written.image_id == kept.image_id
+    assert steps == said
+    assert steps[0] == ("packing weights", 0.0)
     assert {name: steps.count((name, 1.0)) for name, _ in steps} == {"packing weights": 1, "copying tensors": 1}
 
 

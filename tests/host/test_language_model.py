@@ -50,6 +50,13 @@ def test_wrong_arguments(board, prompt, characters, temperature, message):
         model.generate(prompt, characters, temperature)
 
 
+def test_compiling_says_how_far_it_is(board):
+    steps = []
+    LanguageModel("austen-tiny", board, progress=lambda *step: steps.append(step))
+    assert steps[0] == ("packing weights", 0.0)
+    assert steps[-1] == ("copying tensors", 1.0)
+
+
 def test_no_language_model(board):
     with pytest.raises(UsageError, match=r"digits-ternary is no language model"):
         LanguageModel("digits-ternary", board)

@@ -38,13 +38,17 @@ def trine(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
 
 @pytest.fixture
 def refused(trine: Callable[..., Outcome]) -> Callable[..., str]:
-    """Runs `trine` on bad input: exit code 2, one line, nothing done; returns the line."""
+    """Runs `trine` on bad input: exit code 2, one line, nothing done; returns the line.
+
+    Lines before it say how far the compiler was when it came by what is wrong.
+    """
 
     def run(*arguments: object) -> str:
         outcome = trine(*arguments)
         assert outcome.code == 2, outcome
         assert outcome.out == ""
-        assert outcome.err.count("\n") == 1
-        return outcome.err
+        *steps, line = outcome.err.splitlines(keepends=True)
+        assert all(step.startswith("compile: ") for step in steps), outcome
+        return line
 
     return run
