@@ -89,7 +89,8 @@ class GGUFModel:
         """How the ternary layers are stored, in words, once every tensor is found there, of a type that can be decoded.
 
         linears, tensors: the shapes, by name. Raises ValueError for a tensor that is missing, one that nobody expects,
-        one of another shape, a type that is not decoded, and I2_S without a layout or that is not made of its blocks.
+        one of another shape, a type that is not decoded, I2_S without a layout or that is not made of its blocks, and a
+        layout without I2_S.
         """
         left = dict(self._stored)
         types: dict[str, None] = {}
@@ -107,8 +108,13 @@ class GGUFModel:
                 types[tensor.type_name] = None
         if left:
             raise ValueError(f"{self._path}: unknown tensor {one_line(min(left))}")
-        layout = f" ({self._layout})" if "I2_S" in types else ""
-        return f"GGUF {self._architecture}, {' and '.join(types)}{layout}"
+        stored = " and ".join(types)
+        if self._layout is None:
+            return f"GGUF {self._architecture}, {stored}"
+        if "I2_S" not in types:
+            raise ValueError(f"{self._path}: no ternary layer is I2_S, but {stored}; leave out --i2s-layout "
+                             "(i2s_layout)")
+        return f"GGUF {self._architecture}, {stored} ({self._layout})"
 
     def linear(self, name: str) -> BitLinear:
         """The ternary layer `name`, read now; ValueError for weights that are not 0, +s and -s for one s.

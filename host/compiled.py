@@ -98,6 +98,8 @@ def load_any(source: str, configuration: Configuration, i2s_layout: str | None =
     """
     path = Path(source)
     if path.is_file() and not is_gguf(path):
+        if i2s_layout is not None and is_image(path):
+            raise UsageError(f"{path}: i2s_layout is of GGUF files alone, not of an image")
         image, _ = open_image(path, configuration)
         return image, restore_model(image, configuration)
     folder = find_model(source)

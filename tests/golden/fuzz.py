@@ -132,7 +132,7 @@ def complaint(model: Model, folder: Path) -> str | None:
 def load(model: Model, folder: Path) -> None:
     """Read all of a model that is in a folder."""
     if GGUF in model:
-        load_checkpoint(folder / GGUF, "x86").in_memory()
+        load_checkpoint(folder / GGUF, "x86" if b"bitnet-b1.58" in model[GGUF] else None).in_memory()
     elif b"BitLinearMLP" in model["config.json"]:
         load_classifier(folder)
     else:

@@ -170,6 +170,12 @@ def test_i2s_needs_a_layout(path, model):
     refused(path, "i2s_layout must be one of x86, arm, not 'mips'", "mips")
 
 
+def test_a_layout_without_i2s(path, model):
+    """The layers are not of the type that it was given for: whoever gave it takes the file for another one."""
+    write(path, metadata(CONFIG, "bitnet-b1.58"), tensors_of(model, Type.TQ2_0, Type.F16))
+    refused(path, r"no ternary layer is I2_S, but TQ2_0; leave out --i2s-layout \(i2s_layout\)", "x86")
+
+
 def test_i2s_wrong_size(path, config, make_checkpoint):
     """12 x 24 weights are four and a half blocks of 64."""
     write(path, metadata(config, "bitnet-b1.58"), tensors_of(make_checkpoint(config), Type.F16, Type.F16))

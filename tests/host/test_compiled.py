@@ -119,6 +119,8 @@ def test_load_any_image_for_another_device(tmp_path):
     path = tmp_path / "x.img"
     save_image(path, compile_for(load_model(find_model("digits-ternary")), PRESETS["ulx3s_85f"], "d"))
     assert load_any(str(path), PRESETS["ulx3s_85f"])[0].name == "d"
+    with pytest.raises(UsageError, match=r"x\.img: i2s_layout is of GGUF files alone, not of an image"):
+        load_any(str(path), PRESETS["ulx3s_85f"], "x86")
     with pytest.raises(UsageError, match=r"compiled for another configuration \(ulx3s_85f, .*\) than icebreaker"):
         load_any(str(path), PRESETS["icebreaker"])
 
