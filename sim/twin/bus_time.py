@@ -14,7 +14,7 @@ class BusTime:
     microframes at high speed. tokens: without those. packets: of all kinds, both ways. naks: answers that say "not
     now". errors: answers that did not come, or damaged. repeats: data that came a second time, because its handshake
     was lost. data_packets, bytes_out, bytes_in: bulk data that arrived. round_trips: times that bulk data came from the
-    device after an OUT transfer.
+    device after an OUT transfer; one that follows a cancelled one goes on with it, and asks for nothing new.
     """
 
     bits: int = 0

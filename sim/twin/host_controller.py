@@ -62,7 +62,8 @@ class HostController:
         self._queues: dict[int, deque[Transfer]] = {}
         self._turns: deque[int] = deque()
         self._lost_turns: dict[int, int] = {}
-        self._asked = False
+        self._asked = False  # since bulk data came last
+        self._cut = False  # the last OUT transfer, by its time
         # Reentrant: Ctrl-C may come between a lock and its `try`, and then the same thread has to unplug the device.
         self._turnstile, self._bus = threading.Lock(), threading.RLock()
 
@@ -133,7 +134,8 @@ class HostController:
                 self._queues[transfer.endpoint] = deque()
                 self._turns.append(transfer.endpoint)
             self._queues[transfer.endpoint].append(transfer)
-            self._asked = self._asked or not transfer.incoming
+            if not transfer.incoming:
+                self._asked, self._cut = self._asked or not self._cut, False
         return transfer
 
     def wait(self, transfer: Transfer, timeout: float | None = None) -> Transfer:
@@ -170,6 +172,7 @@ class HostController:
             pending = transfer.pending
             if pending:
                 self._finish(transfer, Status.CANCELLED)
+                self._cut = self._cut or not transfer.incoming
             return pending
 
     def unplug(self) -> None:

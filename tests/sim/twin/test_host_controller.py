@@ -108,6 +108,28 @@ def test_ten_kilobytes_come_back(greeted):
     assert 0.016 < used.seconds(FULL_SPEED) < 0.030
 
 
+def test_a_request_in_several_transfers_is_one_round_trip(greeted):
+    """As a host sends it that looks around while the device takes nothing, or whose time is up: a transfer is cut off,
+    and the next one goes on with what it has left, while answers to earlier requests come."""
+    payloads = [random_bytes(number, 1024) for number in range(10)]
+    left = b"".join(echo_request(payload, number + 1) for number, payload in enumerate(payloads))
+    expected = b"".join(echo_answer(payload, number + 1) for number, payload in enumerate(payloads))
+    before, received, cuts = greeted.time, b"", 0
+    while left:
+        sent = greeted.submit(Transfer(0x01, left))
+        answers = greeted.submit(Transfer(0x81, length=1024))
+        for _ in range(50):
+            greeted.step()
+        greeted.cancel(answers)
+        cuts += greeted.cancel(sent)
+        left, received = left[sent.moved :], received + bytes(answers.received)
+    assert cuts > 5
+    while len(received) < len(expected):
+        received += bytes(greeted.wait(greeted.submit(Transfer(0x81, length=1024)), SECONDS).received)
+    assert received == expected
+    assert (greeted.time - before).round_trips == 1
+
+
 def test_out_transfers_use_the_bus(greeted):
     """16 KB for the weight memory, from the first token to the last handshake, while the responses are fetched."""
     messages = write_messages(Region.WEIGHTS, 0, random_bytes(2, 16384), CONFIGURATION)
