@@ -62,12 +62,12 @@ class BareArray(wiring.Component):
                 memory.bytes.payload.eq(self.i.payload), memory.bytes.valid.eq(self.i.valid & (self.target == target)),
             ]
 
-        # A command goes to array, weight memory and result buffer when the one before is done with all three; to the
-        # weight memory, which is big, a cycle later, from registers beside it.
+        # A command goes to array, weight memory and result buffer when the one before is done with all three; to a
+        # weight memory of many block RAMs, far from the array, a cycle later, from registers beside it.
         command = Signal(command_layout(c), reset_less=True)
         taken, complete, issue = Signal(range(6)), Signal(), Signal()
-        m.d.sync += [
-            issue.eq(complete & ~results.busy & ~issue),  # the other two are free then as well, and remain so
+        m.d.sync += issue.eq(complete & ~results.busy & ~issue)  # the other two are free then as well, and remain so
+        m.d["comb" if c.weight_storage == "single-port" else "sync"] += [
             weights.fetches.payload.row_blocks.eq(command.row_blocks),
             weights.fetches.payload.chunks.eq(command.chunks), weights.fetches.valid.eq(issue),
         ]
