@@ -25,7 +25,6 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, overload
@@ -39,6 +38,7 @@ from trine.firmware.instructions import INSTRUCTION_BYTES
 from trine.firmware.layout import LayoutError
 from trine.firmware.plan import Load, Plan, PlanError, RequestPlan, Tile, plans_from_json, plans_to_json
 from trine.firmware.plan_check import check_plan
+from trine.firmware.whole_file import whole_file
 from trine.golden.arrays import Float32
 from trine.golden.lazy import LazyMapping
 
@@ -54,23 +54,18 @@ _START = _HEADER.size + _CHECKSUM.size
 
 def write_image(path: str | Path, outline: Outline, tensors: Iterable[tuple[str, Float32]], weights: Iterable[bytes],
                 progress: Callable[[int], None] | None = None) -> None:
-    """Writes a file, under another name until it is complete; whatever ends it before, nothing is left.
+    """Writes a file, whole or not at all.
 
     tensors, weights: as in Image; each is asked for when the one before it is written, tensors after all weights, and
     none is kept. progress: told how many bytes of contents were written. Raises ImageError if the file cannot be
     written, and what `tensors` and `weights` raise.
     """
     path = Path(path)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        with whole_file(path) as file:
             _write(_Output(file, progress or (lambda written: None)), outline, tensors, weights)
-        temporary.replace(path)
     except OSError as error:
         raise ImageError(f"{path}: cannot write the image: {error.strerror}") from None
-    finally:
-        with suppress(OSError):  # of a file system that cannot be written, missing or not
-            temporary.unlink(missing_ok=True)
 
 
 def save_image(path: str | Path, image: Image) -> None:

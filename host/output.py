@@ -1,28 +1,19 @@
-"""Files that a command writes: whole, or not at all."""
+"""Files that a command writes: whole, or not at all, and what prevents it in one line."""
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from trine.firmware.whole_file import whole_file
 from trine.host.errors import UsageError
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to be written, under another name in the same folder until the block has ended.
-
-    Whatever ends it before, nothing is left, and what had the name still has it. An OSError is a UsageError that begins
-    with `path`.
-    """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+def output_file(path: Path) -> Iterator[BinaryIO]:
+    """A file as of `whole_file`, of which an OSError, the block's included, is a UsageError that begins with `path`."""
     try:
-        with open(unfinished, "wb") as file:
+        with whole_file(path) as file:
             yield file
-        unfinished.replace(path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)

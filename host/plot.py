@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from trine.firmware.configuration import Configuration
 from trine.firmware.counters import CAUSES
 from trine.host.bench import LayerResult
-from trine.host.output import whole_file
+from trine.host.output import output_file
 from trine.host.routed import Clock
 from trine.host.workload import Workload
 
@@ -56,7 +56,7 @@ def draw_workloads(workloads: Sequence[Workload], path: Path) -> None:
 def _save(figure: Figure, path: Path) -> None:
     matplotlib.rcParams["svg.hashsalt"] = "trine"
     metadata = {"Date": None} if path.suffix == ".svg" else None
-    with whole_file(path) as file:
+    with output_file(path) as file:
         figure.savefig(file, format=path.suffix[1:], dpi=144, metadata=metadata)
 
 

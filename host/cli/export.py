@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from trine.host.cli.common import config_option, configuration, json_option, print_json, progress, say
-from trine.host.output import whole_file
+from trine.host.output import output_file
 
 
 @click.command("export")
@@ -24,7 +24,7 @@ def export_command(preset: str | None, config: Path | None, output: Path, as_jso
     with progress("export") as report:
         report("elaborating the gateware, and Yosys", 0.0)
         text = export_verilog(chosen)
-    with whole_file(output) as file:
+    with output_file(output) as file:
         file.write(text.encode())
     if as_json:
         print_json({"preset": chosen.name, "output": str(output), "lines": text.count("\n"), "bytes": len(text)})

@@ -7,7 +7,7 @@ import click
 from trine.host.cli.common import config_option, device_option, json_option, print_json, progress, say
 from trine.host.errors import MismatchError, UsageError
 from trine.host.open import counted, open_device
-from trine.host.output import whole_file
+from trine.host.output import output_file
 from trine.host.selftest import selftest
 
 
@@ -30,7 +30,7 @@ def selftest_command(device: str, config: Path | None, seed: int, output: Path, 
         opened = open_device(device, report, config=config)
     with opened, progress("selftest") as report:
         found = selftest(opened, device, seed, board=counted(device) == "counted", progress=report)
-    with whole_file(output) as file:
+    with output_file(output) as file:
         file.write(found.markdown().encode())
     if as_json:
         print_json(found.figures())

@@ -5,13 +5,12 @@ A bitstream whose timing is not met is not made: it would work on one board, on 
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trine.firmware.whole_file import whole_file
 from trine.hw.boards.board import Board
 from trine.hw.build.design import Design
 from trine.hw.build.errors import TimingNotMet
@@ -99,10 +98,8 @@ def write_bitstream(bitstream: Bitstream, folder: Path) -> Path:
     path = folder / (bitstream.name + bitstream.suffix)
     description = json.dumps(bitstream.description, indent=2) + "\n"
     for target, data in ((path, bitstream.data), (path.with_suffix(".json"), description.encode())):
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as file:
+        with whole_file(target) as file:
             file.write(data)
-        Path(file.name).chmod(0o644)
-        os.replace(file.name, target)
     return path
 
 

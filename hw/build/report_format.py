@@ -18,13 +18,12 @@
 
 import json
 import math
-import os
 import re
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trine.firmware.whole_file import whole_file
 from trine.hw.build.errors import ReportError
 
 COUNTS = ("lut4", "ff", "ebr", "spram", "dsp")
@@ -153,10 +152,8 @@ def write_report(report: Mapping[str, Any], directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{report['preset']}.json"
     text = json.dumps({key: _in_order(report[key]) for key in _KEYS if key in report}, indent=2) + "\n"
-    with tempfile.NamedTemporaryFile("w", dir=directory, prefix=".", delete=False, encoding="utf-8") as file:
-        file.write(text)
-    Path(file.name).chmod(0o644)
-    os.replace(file.name, path)
+    with whole_file(path) as file:
+        file.write(text.encode())
     return path
 
 

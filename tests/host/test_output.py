@@ -3,12 +3,12 @@ import os
 import pytest
 
 from trine.host.errors import UsageError
-from trine.host.output import whole_file
+from trine.host.output import output_file
 
 
 def test_written(tmp_path):
     path = tmp_path / "a.txt"
-    with whole_file(path) as file:
+    with output_file(path) as file:
         file.write(b"half")
         assert not path.exists()
         file.write(b" and half")
@@ -17,7 +17,7 @@ def test_written(tmp_path):
 
 
 def write(path, reason):
-    with whole_file(path) as file:
+    with output_file(path) as file:
         file.write(b"new")
         raise reason
 
@@ -42,6 +42,6 @@ def test_cannot_be_written(tmp_path, name, reason):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     path = tmp_path / name
-    with pytest.raises(UsageError, match=f"^{path}: cannot be written: {reason}"), whole_file(path) as file:
+    with pytest.raises(UsageError, match=f"^{path}: cannot be written: {reason}"), output_file(path) as file:
         file.write(b"new")
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
