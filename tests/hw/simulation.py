@@ -106,60 +106,52 @@ class Record:
         return [cycle for cycle, found in enumerate(self.values) if found == value]
 
 
+def drive(ctx: Any, signal: Any, value: int) -> None:
+    """Sets a signal if it has another value: the simulator settles the design each time that one is set."""
+    if ctx.get(signal) != value:
+        ctx.set(signal, value)
+
+
 async def put(ctx: Any, stream: Any, payload: Any) -> None:
     """Offers one beat until it is taken."""
-    ctx.set(stream.payload, payload)
-    ctx.set(stream.valid, 1)
-    for _ in range(CYCLE_LIMIT):
-        _, _, ready = await ctx.tick().sample(stream.ready)
-        if ready:
-            ctx.set(stream.valid, 0)
-            return
-    raise TimeoutError("the stream took nothing")
+    await put_all(ctx, stream, [payload])
 
 
 async def get(ctx: Any, stream: Any) -> Any:
     """Waits for one beat and takes it."""
-    ctx.set(stream.ready, 1)
-    for _ in range(CYCLE_LIMIT):
-        _, _, valid, payload = await ctx.tick().sample(stream.valid, stream.payload)
-        if valid:
-            ctx.set(stream.ready, 0)
-            return payload
-    raise TimeoutError("the stream gave nothing")
+    (beat,) = await get_all(ctx, stream, 1)
+    return beat
 
 
 async def put_all(ctx: Any, stream: Any, payloads: Iterable[Any], pause: float = 0, seed: int = 0) -> None:
     """Puts beat after beat; before each it pauses with probability `pause`, again and again."""
     chance = random.Random(seed)
-    valid = Level(ctx, stream.valid)
     tick = ctx.tick().sample(stream.ready)
     for payload in payloads:
         while chance.random() < pause:
-            valid.set(0)
+            drive(ctx, stream.valid, 0)
             await tick
         ctx.set(stream.payload, payload)
-        valid.set(1)
+        drive(ctx, stream.valid, 1)
         for _ in range(CYCLE_LIMIT):
             _, _, ready = await tick
             if ready:
                 break
         else:
             raise TimeoutError("the stream took nothing")
-    valid.set(0)
+    drive(ctx, stream.valid, 0)
 
 
 async def get_all(ctx: Any, stream: Any, count: int, pause: float = 0, seed: int = 0) -> list[Any]:
     """Gets `count` beats; before each it pauses with probability `pause`, again and again."""
     chance = random.Random(seed)
-    ready = Level(ctx, stream.ready)
     tick = ctx.tick().sample(stream.valid, stream.payload)
     beats = []
     for _ in range(count):
         while chance.random() < pause:
-            ready.set(0)
+            drive(ctx, stream.ready, 0)
             await tick
-        ready.set(1)
+        drive(ctx, stream.ready, 1)
         for _ in range(CYCLE_LIMIT):
             _, _, valid, payload = await tick
             if valid:
@@ -167,21 +159,8 @@ async def get_all(ctx: Any, stream: Any, count: int, pause: float = 0, seed: int
                 break
         else:
             raise TimeoutError("the stream gave nothing")
-    ready.set(0)
+    drive(ctx, stream.ready, 0)
     return beats
-
-
-class Level:
-    """A signal that a testbench drives: set only when it changes, since the simulator settles the design each time."""
-
-    def __init__(self, ctx: Any, signal: Any) -> None:
-        self._ctx, self._signal = ctx, signal
-        self._value: Any = None
-
-    def set(self, value: Any) -> None:
-        if value != self._value:
-            self._ctx.set(self._signal, value)
-            self._value = value
 
 
 async def pulse(ctx: Any, signal: Any) -> None:

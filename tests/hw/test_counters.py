@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from tests.hw.simulation import simulate
+from tests.hw.simulation import drive, simulate
 from trine.firmware.counters import CAUSES, COUNTER_NAMES, COUNTERS_FORMAT
 from trine.hw.sequencer.counters import PASS, CycleCounters
 
@@ -31,8 +31,7 @@ def cause(word, pacing, building, array_idle, running, ending, linked, hold):
 async def tick(ctx, dut, values, cycles=1):
     """So many cycles with these values of INPUTS."""
     for name, value in zip(INPUTS, values, strict=True):
-        if ctx.get(signal := getattr(dut, name)) != value:  # setting one settles the design
-            ctx.set(signal, value)
+        drive(ctx, getattr(dut, name), value)
     await ctx.tick().repeat(cycles)
 
 
