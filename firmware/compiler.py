@@ -182,7 +182,6 @@ def _take(linears: Mapping[str, Linear], scales: dict[str, Float32]) -> Callable
 def _pack(found: Outline, weights_of: Callable[[str], Int8], configuration: Configuration,
           progress: Callable[[float], None] = lambda done: None) -> Iterator[bytes]:
     """The weight words of each load."""
-    progress(0.0)
     load, done, words = 0, 0, list[bytes]()
     for request in found.requests:
         matrices = []

@@ -84,19 +84,17 @@ def print_json(figures: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def progress(title: str, *, silent: bool = False) -> Iterator[Report]:
+def progress(title: str, *, lines: bool = True) -> Iterator[Report]:
     """A progress bar on standard error: yields the function that moves it.
 
-    Without a terminal there, each new step is a line instead, so that a log shows what took its time. silent: neither.
+    Without a terminal there, each new step is a line instead, so that a log shows what took its time; not `lines`: none
+    is, so that a failure is the only one.
     """
-    if silent:
-        yield lambda step, done: None
-        return
     if not sys.stderr.isatty():
         seen: set[str] = set()
 
         def say(step: str, _: float) -> None:
-            if step not in seen:
+            if lines and step not in seen:
                 seen.add(step)
                 print(f"{title}: {step}", file=sys.stderr, flush=True)
 

@@ -43,7 +43,7 @@ def demo_command(device: str, config: Path | None, model: str, prompt: str, char
     with progress("simulator") as report:
         opened = open_device(device, report, trace, config)
     with opened:
-        with progress("compile", silent=as_json) as report:
+        with progress("compile", lines=False) as report:
             speaker = LanguageModel(model, opened, i2s_layout, report)
         speech = speak(speaker, prompt, characters, temperature, seed, silent=as_json)
         figures = {"device": device, "seed": seed, "temperature": temperature, **speech_figures(speaker, speech)}

@@ -25,7 +25,7 @@ from trine.host.digits import classify
 from trine.host.errors import UsageError, bad_input
 from trine.host.language_model import LanguageModel
 from trine.host.open import open_device
-from trine.host.output import whole_file
+from trine.host.output import output_file
 from trine.host.runner import Runner
 from trine.host.shipped import digits
 
@@ -62,7 +62,7 @@ def run_command(model: str, device: str, config: Path | None, prompt: str | None
     with progress("simulator") as report:
         opened = open_device(device, report, trace, config)
     with opened:
-        with progress("compile", silent=as_json) as report:
+        with progress("compile", lines=False) as report:
             image, loaded = load_any(model, opened.configuration, i2s_layout, report)
         if layer is not None and vectors is not None:
             _run_layer(Runner(opened, image, loaded), device, layer, vectors, output, as_json)
@@ -108,12 +108,12 @@ def _run_digits(runner: Runner, count: int | None) -> dict[str, Any]:
 
 def _run_layer(runner: Runner, name: str, layer: str, vectors: npt.NDArray[Any], output: Path | None,
                as_json: bool) -> None:
-    with progress("layer", silent=as_json) as report:
+    with progress("layer", lines=not as_json) as report:
         results = runner.device.linear(layer, vectors, lambda done: report(layer, done))
     if output is not None:
-        whole = io.BytesIO()
+        whole = io.BytesIO()  # NumPy, writing a file itself, says of a full disk only how much it had left to write
         np.save(whole, results)
-        with whole_file(output) as file:
+        with output_file(output) as file:
             file.write(whole.getbuffer())
     figures = {"device": name, "model": runner.image.name, "layer": layer, "preset": runner.configuration.name,
                "input": f"{vectors.dtype} {vectors.shape}", "output": f"{results.dtype} {results.shape}",
