@@ -9,7 +9,7 @@ Tables of three trits are distributed RAM, one bank: while tables are built, no 
 blocks. Tables of five are block RAM in two banks, one being built behind the other.
 
 Weighed against it, by what an ECP5 takes a trit: two banks of distributed RAM, so that nothing ever waits (6 LUT4 more
-than the 11.8 of `array_25f_384`: more in all than the 16.0 of the adder array); groups of six in both ports of a block
+than the 11.8 of `array_25f_384`: more in all than the 15.3 of the adder array); groups of six in both ports of a block
 RAM (a third of the LUTs, but building takes 364 cycles in which a port of every table cannot look up).
 """
 
