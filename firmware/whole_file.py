@@ -14,7 +14,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     Whatever ends it before, nothing is left, and what had the name still has it. Raises OSError, and what the block
     raises. Two threads of a process must not write the same file at once.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with open(unfinished, "wb") as file:
             yield file
