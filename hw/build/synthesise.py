@@ -3,9 +3,9 @@
 The component becomes RTLIL, which is prepared (prepare) and mapped by yosys to the cells of the part's family. For ECP5
 four passes then improve the netlist: flip-flops go into block RAMs (memory_registers), 4 LUT4 of each adder go
 (adder_ends), so does the logic in front of one operand (adder_operands), and, where the netlist is to be as fast as it
-gets, registers that go to many memories get copies (register_copies). A lane of 32 trits, a tree of pairs with
-carry inputs, takes 24.4 LUT4 a trit as yosys leaves it, 20.4 without the ends, 15.6 with the operands absorbed too.
-iCE40's adders need none of it: their carry is not in a cell of its own.
+gets, what drives memories gets copies for them (driver_copies). A lane of 32 trits, a tree of pairs with carry inputs,
+takes 24.4 LUT4 a trit as yosys leaves it, 20.4 without the ends, 15.6 with the operands absorbed too. iCE40's adders
+need none of it: their carry is not in a cell of its own.
 """
 
 import hashlib
@@ -23,17 +23,17 @@ from trine.hw.boards.kept import PREFIX
 from trine.hw.build import tools
 from trine.hw.build.adder_ends import trim_adder_ends
 from trine.hw.build.adder_operands import absorb_operands
+from trine.hw.build.driver_copies import copy_drivers
 from trine.hw.build.errors import ToolFailed
 from trine.hw.build.memory_registers import register_memory_outputs
 from trine.hw.build.netlist import Netlist
 from trine.hw.build.parts import Part
 from trine.hw.build.prepare import prepare
-from trine.hw.build.register_copies import copy_registers
 
 SECONDS = 3600.0
 """Longest that yosys may take."""
 
-REVISION = 8
+REVISION = 9
 """Of the script and the passes below: a netlist that was kept from another one is not used again."""
 
 LOGIC_SHARE = 0.4
@@ -106,7 +106,7 @@ def synthesise(design: str, part: Part, log: Path, mhz: float | None = None, imp
         absorb_operands(netlist)
         trim_adder_ends(netlist, apart=f"{APART}.")
         if mhz is None:
-            copy_registers(netlist)
+            copy_drivers(netlist)
     clocks = {alias: domain for name in netlist.names
               if name.startswith(PREFIX) and (domain := domain_of(name)) is not None
               for alias in netlist.aliases(name)}

@@ -1,4 +1,4 @@
-"""hw.build.register_copies: the same registers, and nothing else, several times where they go to many memories."""
+"""hw.build.driver_copies: the same flip-flops and LUTs, and nothing else, several times where they drive memories."""
 
 import copy
 import json
@@ -10,38 +10,44 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from trine.hw.boards.kept import PREFIX
+from trine.hw.build.driver_copies import copy_drivers
 from trine.hw.build.netlist import Netlist, wired
 from trine.hw.build.parts import find_part
-from trine.hw.build.register_copies import copy_registers
 from trine.hw.build.synthesise import synthesise, to_rtlil
 
 PART = find_part("LFE5U-25F-6-CABGA381")
 SHARING = {"TRELLIS_DPR16X4": 4, "DP16KD": 2}
 SMALL, BIG = 11, 5
 """Memories of either kind."""
+OUTPUT = {"TRELLIS_FF": "Q", "LUT4": "Z"}
 
 
 class Memories(wiring.Component):
-    """Memories of 16 words of 4 bits and of 1024 words of 18 bits, written and read at the same addresses."""
+    """Memories of 16 words of 4 bits and of 1024 words of 18 bits, written and read at the same addresses.
+
+    Registers of address bits go to memories and to an adder; the enable comes from a LUT and is an output as well; the
+    registers of data go to memories only, the upper ones to the big ones.
+    """
 
     address: In(10)
     data: In(18)
-    write: In(1)
+    write: In(2)
     q: Out(4 * SMALL + 18 * BIG)
     next: Out(10)
+    written: Out(1)
 
     def elaborate(self, platform):
         m = Module()
-        address, write = Signal(10), Signal()
-        m.d.sync += [address.eq(self.address), write.eq(self.write)]
-        m.d.comb += self.next.eq(address + 1)
+        address, data = Signal(10), Signal(18)
+        m.d.sync += [address.eq(self.address), data.eq(self.data)]
+        m.d.comb += [self.next.eq(address + 1), self.written.eq(self.write.all())]
         words = []
         for kind, count, width, depth in (("small", SMALL, 4, 16), ("big", BIG, 18, 1024)):
             for number in range(count):
                 block = memory.Memory(shape=width, depth=depth, init=[], attrs={"no_rw_check": 1})
                 m.submodules[f"{kind}_{number}"] = block
                 writes, reads = block.write_port(), block.read_port(domain="comb" if kind == "small" else "sync")
-                m.d.comb += [writes.addr.eq(address), writes.data.eq(self.data ^ number), writes.en.eq(write),
+                m.d.comb += [writes.addr.eq(address), writes.data.eq(data), writes.en.eq(self.written),
                              reads.addr.eq(self.address)]
                 words.append(reads.data)
         m.d.comb += self.q.eq(Cat(*words))
@@ -63,13 +69,13 @@ def merged(netlist):
     """The cells without those that do what another one does, and what these drove driven by the other one."""
     alike = defaultdict(list)
     for name, cell in netlist.cells.items():
-        inputs = {port: bits for port, bits in cell["connections"].items() if port != "Q"}
+        inputs = {port: bits for port, bits in cell["connections"].items() if port != OUTPUT.get(cell["type"])}
         alike[json.dumps([cell["type"], cell["parameters"], inputs], sort_keys=True)].append(name)
     cells, instead = copy.deepcopy(netlist.cells), {}
     for first, *others in alike.values():
         for name in others:
-            if cells[name]["type"] == "TRELLIS_FF":
-                instead[wired(cells.pop(name), "Q")] = wired(cells[first], "Q")
+            if output := OUTPUT.get(cells[name]["type"]):
+                instead[wired(cells.pop(name), output)] = wired(cells[first], output)
     for cell in cells.values():
         cell["connections"] = {port: [instead.get(bit, bit) for bit in bits]
                                for port, bits in cell["connections"].items()}
@@ -83,15 +89,23 @@ def memories(netlist, bit, kind):
 
 
 def outputs(netlist):
-    return {name: wired(cell, "Q") for name, cell in netlist.cells.items() if cell["type"] == "TRELLIS_FF"}
+    """Name of a cell that may be copied -> the bit that it drives."""
+    return {name: wired(cell, OUTPUT[cell["type"]]) for name, cell in netlist.cells.items() if cell["type"] in OUTPUT}
+
+
+def other_readers(netlist, bit):
+    return [place for place in netlist.readers().get(bit, [])
+            if place.cell is None or netlist.cells[place.cell]["type"] not in SHARING]
 
 
 def test_only_copies(netlist):
-    """Four address bits and the write enable go to all memories, six address bits to the big ones only."""
+    """Four bits of the address and the data, and the enable, go to all memories; six bits of the address and fourteen
+    of the data to the big ones only. What drives memories only is one of its copies."""
     before = copy.deepcopy(netlist.cells)
     small, big = -(-SMALL // SHARING["TRELLIS_DPR16X4"]), -(-BIG // SHARING["DP16KD"])
-    copies = copy_registers(netlist, SHARING)
-    assert copies == 4 * (small + big) + 6 * big + (small + big - 1)  # nothing but memories reads the write enable
+    copies = copy_drivers(netlist, SHARING)
+    address, data, enable = 4 * (small + big) + 6 * big, 4 * (small + big - 1) + 14 * (big - 1), small + big
+    assert copies == address + data + enable
     assert len(netlist.cells) == len(before) + copies
     assert not netlist.conflicts()
     assert merged(netlist) == before
@@ -100,7 +114,7 @@ def test_only_copies(netlist):
 @pytest.mark.parametrize(("kind", "count"), [("TRELLIS_DPR16X4", SMALL), ("DP16KD", BIG)])
 def test_shares(netlist, kind, count):
     """As few as can be, none of which is smaller than another by more than one."""
-    copy_registers(netlist, SHARING)
+    copy_drivers(netlist, SHARING)
     shares = {frozenset(share) for bit in outputs(netlist).values() if (share := memories(netlist, bit, kind))}
     assert len(shares) == -(-count // SHARING[kind])
     assert sorted(map(len, shares))[0] >= SHARING[kind] - 1
@@ -109,27 +123,31 @@ def test_shares(netlist, kind, count):
 
 def test_neighbours_share(netlist):
     """In the order of their numbers, in which 10 comes after 9."""
-    copy_registers(netlist, SHARING)
+    copy_drivers(netlist, SHARING)
     groups = {frozenset(int(name.split("_")[1].split(".")[0]) for name in share) for bit in outputs(netlist).values()
               if (share := memories(netlist, bit, "TRELLIS_DPR16X4"))}
     assert groups == {frozenset(range(0, 4)), frozenset(range(4, 8)), frozenset(range(8, 11))}
 
 
 def test_other_readers_stay(netlist):
-    def others(bit):
-        return [place for place in netlist.readers().get(bit, [])
-                if place.cell is None or netlist.cells[place.cell]["type"] not in SHARING]
-
-    before = {bit: others(bit) for bit in outputs(netlist).values()}
+    before = {bit: other_readers(netlist, bit) for bit in outputs(netlist).values()}
     assert any(before.values())
-    assert copy_registers(netlist, SHARING) > 0
-    assert {bit: others(bit) for bit in before} == before
+    assert copy_drivers(netlist, SHARING) > 0
+    assert {bit: other_readers(netlist, bit) for bit in before} == before
 
 
-@pytest.mark.parametrize("sharing", [{}, {"TRELLIS_DPR16X4": SMALL, "DP16KD": BIG}])
-def test_few_memories(netlist, sharing):
+@pytest.mark.parametrize("sharing", [SHARING, {"TRELLIS_DPR16X4": SMALL, "DP16KD": BIG}], ids=["several", "all"])
+def test_memories_have_their_own(netlist, sharing):
+    """Nothing drives memories of two kinds, or memories and something else, however many share a copy."""
+    copy_drivers(netlist, sharing)
+    for bit in outputs(netlist).values():
+        kinds = {kind for kind in sharing if memories(netlist, bit, kind)}
+        assert len(kinds) + bool(other_readers(netlist, bit)) <= 1
+
+
+def test_kinds_that_stay(netlist):
     before = copy.deepcopy(netlist.document)
-    assert copy_registers(netlist, sharing) == 0
+    assert copy_drivers(netlist, {}) == 0
     assert netlist.document == before
 
 
@@ -138,15 +156,15 @@ def test_kept_nets_stay(netlist):
     address = next(bit for bit in outputs(netlist).values() if len(memories(netlist, bit, "DP16KD")) == BIG)
     netlist.names[PREFIX + "address"] = [address]
     readers = netlist.readers()[address]
-    assert copy_registers(netlist, SHARING) > 0
+    assert copy_drivers(netlist, SHARING) > 0
     assert netlist.readers()[address] == readers
 
 
 @pytest.mark.parametrize("mhz", [None, 50])
 def test_flow_copies(netlist, monkeypatch, tmp_path, mhz):
     """What is to be as fast as it gets has the copies; what has a goal has none."""
-    monkeypatch.setattr("trine.hw.build.synthesise.copy_registers", lambda netlist: copy_registers(netlist, SHARING))
+    monkeypatch.setattr("trine.hw.build.synthesise.copy_drivers", lambda netlist: copy_drivers(netlist, SHARING))
     routed = synthesise(to_rtlil(Memories()), PART, tmp_path / "yosys.log", mhz).cells
     if mhz is None:
-        copy_registers(netlist, SHARING)
+        copy_drivers(netlist, SHARING)
     assert routed["TRELLIS_FF"] == netlist.counts()["TRELLIS_FF"]
