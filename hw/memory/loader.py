@@ -85,9 +85,11 @@ class Loader(wiring.Component):
         m.d.sync += self.write.eq(accepted & last_byte)
         with m.If(self.write_bank[-1]):
             m.d.sync += word.eq(word + 1)
-        with m.If(accepted):
+        with m.If(self.bytes.valid):  # a byte beyond the memory as well, which is not written: this goes far
             shifted = (self.bytes.payload << (8 * (self._bank_bytes - 1))) | (self.write_data >> 8)
-            m.d.sync += [self.write_data.eq(shifted), byte.eq(byte + 1)]
+            m.d.sync += self.write_data.eq(shifted)
+        with m.If(accepted):
+            m.d.sync += byte.eq(byte + 1)
             with m.If(last_byte):
                 m.d.sync += [byte.eq(0), bank.eq(bank.rotate_left(1))]
                 with m.If(bank[-1]):  # `word` follows a cycle later: with words of one byte, when the next one is here
