@@ -42,8 +42,8 @@ PARTIAL_SUM = 4
 
 
 def array_latency(configuration: Configuration) -> int:
-    """Cycles from a row block's last weight word to its results: word (where it is registered), table, tree, total."""
-    return (configuration.table_banks == 1) + 1 + (configuration.codes_per_slice - 1).bit_length() + 1
+    """Cycles from a row block's last weight word to its results: word (two, if registered), table, tree, total."""
+    return 2 * (configuration.table_banks == 1) + 1 + (configuration.codes_per_slice - 1).bit_length() + 1
 
 
 def first_word_cycle(configuration: Configuration) -> int:

@@ -75,11 +75,13 @@ class TableArray(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a row block's last weight word to its results."""
-        return self._word_latency + self._lanes[0].latency
+        return 2 * self._registered + self._lanes[0].latency
 
     @property
-    def _word_latency(self) -> int:
-        """Cycles in a register behind a block RAM; none with tables in block RAM: an iCE40's, whose RAMs have none."""
+    def _registered(self) -> int:
+        """Cycles in a register behind a block RAM, and likewise in one before the lanes, for what comes from afar to be
+        looked up or written; none with tables in block RAM: an iCE40's, whose RAMs have none, and whose die is small.
+        """
         return 1 if self._configuration.table_banks == 1 else 0
 
     @property
@@ -104,27 +106,27 @@ class TableArray(wiring.Component):
         firsts = _delays(m, table.first, self.latency - 2, "first")
         lasts = _delays(m, accept & table.last, self.latency, "last", reset_less=False)
         finals = _delays(m, ended & table.last, self.latency, "final")
-        slices = _delays(m, self.weights.payload, self._word_latency, "slices")[-1]
-        banks = _delays(m, bank, self._word_latency, "bank")
+        slices = _delays(m, self.weights.payload, 2 * self._registered, "slices")[-1]
+        entry = {name: _delays(m, getattr(builder, name), self._registered, name, reset_less=name != "write")[-1]
+                 for name in ("write", "write_address", "entries")}
 
         # The partial sums of all lanes are read in time for the total, and written when it is there.
         width = configuration.lanes * configuration.accumulator_bits
         m.submodules.partial_sums = sums = memory.Memory(shape=unsigned(width), depth=configuration.result_beats,
                                                          init=[], attrs=NO_COLLISIONS)
         write, read = sums.write_port(), sums.read_port()
-        stored = _delays(m, read.data, self._word_latency, "stored")[-1]  # likewise
+        stored = _delays(m, read.data, self._registered, "stored")[-1]
         partials = Signal(width, reset_less=True)
         totals = []
         for index, lane in enumerate(self._lanes):
             m.submodules[f"lane_{index}"] = lane
             m.d.comb += [
-                lane.slice.eq(slices[index]), lane.bank.eq(banks[-1]),
-                lane.write.eq(builder.write), lane.write_address.eq(builder.write_address),
-                lane.entries.eq(builder.entries),
+                lane.slice.eq(slices[index]), lane.bank.eq(bank),
+                *(getattr(lane, name).eq(value) for name, value in entry.items()),
                 lane.partial.eq(partials.word_select(index, configuration.accumulator_bits)),
             ]
             totals.append(lane.total)
-        for port, cycle in ((read, self.latency - 3 - self._word_latency), (write, self.latency)):
+        for port, cycle in ((read, self.latency - 3 - self._registered), (write, self.latency)):
             with m.If(begun[cycle]):
                 m.d.sync += port.addr.eq(0)
             with m.Elif(accepted[cycle]):
