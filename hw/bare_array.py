@@ -65,7 +65,8 @@ class BareArray(wiring.Component):
         # A command goes to array, weight memory and result buffer when the one before is done with all three; to a
         # weight memory of many block RAMs, far from the array, a cycle later, from registers beside it.
         command = Signal(command_layout(c), reset_less=True)
-        taken, complete, issue = Signal(range(6)), Signal(), Signal()
+        taken, issue = Signal(range(7)), Signal()  # bytes of a command
+        complete = taken[1:].all()
         m.d.sync += issue.eq(complete & ~results.busy & ~issue)  # the other two are free then as well, and remain so
         m.d["comb" if c.weight_storage == "single-port" else "sync"] += [
             weights.fetches.payload.row_blocks.eq(command.row_blocks),
@@ -77,9 +78,9 @@ class BareArray(wiring.Component):
             self.busy.eq(results.busy | complete),
         ]
         with m.If(self.start | issue):
-            m.d.sync += [taken.eq(0), complete.eq(0)]
+            m.d.sync += taken.eq(0)
         with m.Elif(self.i.valid & self.i.ready & (self.target == Target.COMMAND)):
-            m.d.sync += [taken.eq(taken + 1), complete.eq(taken == 5)]
+            m.d.sync += taken.eq(taken + 1)
             fields = (command.row_blocks, command.chunks, command.activation_chunk)
             for number, part in enumerate(part for field in fields for part in (field[:8], field[8:])):
                 with m.If(taken == number):
