@@ -4,14 +4,14 @@ The addresses and enables of an array's memories go to all of them at once, so t
 cells on the whole of a die, and whatever else reads it is far away from some of them. Copies beside their memories
 share the way: what goes far is then one wire to each copy, a cycle earlier. A lane's memories are neighbours, which
 their names say, so neighbours in name share a copy. A flip-flop or LUT that something else reads as well stays with
-that: the sums of a table builder beside its adder, while their copies go where the tables are.
+that, and so does the LUT whose output enables or resets flip-flops with copies.
 
 Weighed against it: copies in the gateware, which yosys makes one again, and which every other part would get as well.
 """
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from trine.hw.boards.kept import PREFIX
 from trine.hw.build.netlist import Netlist, Reader, wired
@@ -22,36 +22,49 @@ MEMORIES = {"TRELLIS_DPR16X4": 48, "DP16KD": 12}
 _OUTPUT = {"TRELLIS_FF": "Q", "LUT4": "Z"}
 """Type of a cell that is copied -> its output."""
 
+_CONTROL = ("CE", "LSR")
+"""Inputs of a flip-flop that many others often share."""
+
 
 def copy_drivers(netlist: Netlist, sharing: Mapping[str, int] = MEMORIES) -> int:
     """Rewrites an ECP5 netlist so that a flip-flop or LUT that drives memories drives only as many as share a copy, and
-    nothing else; returns how many copies.
+    nothing else, and a LUT that enables or resets copies of flip-flops nothing else; returns how many copies.
 
     sharing: as MEMORIES; a type that is not in it stays with what drives it. A copy has what the cell has, a
     flip-flop's value at power-up included, so every bit that is there keeps its value in every cycle. Readers that are
     no memories stay with the cell. Where its net is kept (hw.boards.kept), memories stay as well, as they are looked
     for behind that net.
     """
-    readers = netlist.readers()
     kept = {bit for name, bits in netlist.names.items() if name.startswith(PREFIX) for bit in bits}
-    drivers = [(name, cell, _OUTPUT[cell["type"]]) for name, cell in netlist.cells.items() if cell["type"] in _OUTPUT]
-    copies = 0
-    for name, cell, output in drivers:
-        driven = wired(cell, output)
-        if driven in kept:
-            continue
-        places = readers.get(driven, [])
-        groups = [group for kind, limit in sharing.items() for group in _groups(netlist, places, kind, limit)]
-        if sum(map(len, groups)) == len(places):
-            groups = groups[1:]  # which the cell itself can have
-        for group in groups:
-            copies += 1
-            bit = netlist.new_bit()
-            netlist.cells[f"{name}$copy_{copies}"] = twin = copy.deepcopy(cell)
-            twin["connections"][output] = [bit]
-            for place in group:
-                netlist.cells[str(place.cell)]["connections"][place.port][place.index] = bit
-    return copies
+    copies: set[str] = set()
+
+    def divide(types: tuple[str, ...], groups_of: Callable[[list[Reader]], list[list[Reader]]]) -> None:
+        readers = netlist.readers()
+        for name, cell in [(name, cell) for name, cell in netlist.cells.items() if cell["type"] in types]:
+            driven = wired(cell, _OUTPUT[cell["type"]])
+            places = readers.get(driven, [])
+            groups = groups_of(places) if driven not in kept else []
+            if sum(map(len, groups)) == len(places):
+                groups = groups[1:]  # which the cell itself can have
+            for group in groups:
+                copies.add(_copy(netlist, name, group, len(copies) + 1))
+
+    divide(tuple(_OUTPUT), lambda places: [
+        group for kind, limit in sharing.items() for group in _groups(netlist, places, kind, limit)])
+    divide(("LUT4",), lambda places: [
+        group for group in [[place for place in places if place.cell in copies and place.port in _CONTROL]] if group])
+    return len(copies)
+
+
+def _copy(netlist: Netlist, name: str, readers: list[Reader], number: int) -> str:
+    """Makes a copy of a cell for some of its readers; returns the copy's name."""
+    twin = copy.deepcopy(netlist.cells[name])
+    bit = netlist.new_bit()
+    twin["connections"][_OUTPUT[twin["type"]]] = [bit]
+    netlist.cells[f"{name}$copy_{number}"] = twin
+    for reader in readers:
+        netlist.cells[str(reader.cell)]["connections"][reader.port][reader.index] = bit
+    return f"{name}$copy_{number}"
 
 
 def _groups(netlist: Netlist, readers: list[Reader], kind: str, limit: int) -> list[list[Reader]]:

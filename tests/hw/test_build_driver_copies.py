@@ -25,8 +25,9 @@ OUTPUT = {"TRELLIS_FF": "Q", "LUT4": "Z"}
 class Memories(wiring.Component):
     """Memories of 16 words of 4 bits and of 1024 words of 18 bits, written and read at the same addresses.
 
-    Registers of address bits go to memories and to an adder; the enable comes from a LUT and is an output as well; the
-    registers of data go to memories only, the upper ones to the big ones.
+    Registers of address bits go to memories and to an adder, and share their enable, from a LUT, with another register;
+    the write enable comes from a LUT and is an output as well; registers of data go to memories only, the upper ones to
+    the big ones.
     """
 
     address: In(10)
@@ -35,11 +36,15 @@ class Memories(wiring.Component):
     q: Out(4 * SMALL + 18 * BIG)
     next: Out(10)
     written: Out(1)
+    hold: In(2)
+    held: Out(1)
 
     def elaborate(self, platform):
         m = Module()
         address, data = Signal(10), Signal(18)
-        m.d.sync += [address.eq(self.address), data.eq(self.data)]
+        m.d.sync += data.eq(self.data)
+        with m.If(self.hold.all()):
+            m.d.sync += [address.eq(self.address), self.held.eq(self.data[0])]
         m.d.comb += [self.next.eq(address + 1), self.written.eq(self.write.all())]
         words = []
         for kind, count, width, depth in (("small", SMALL, 4, 16), ("big", BIG, 18, 1024)):
@@ -66,19 +71,21 @@ def netlist(document):
 
 
 def merged(netlist):
-    """The cells without those that do what another one does, and what these drove driven by the other one."""
-    alike = defaultdict(list)
-    for name, cell in netlist.cells.items():
-        inputs = {port: bits for port, bits in cell["connections"].items() if port != OUTPUT.get(cell["type"])}
-        alike[json.dumps([cell["type"], cell["parameters"], inputs], sort_keys=True)].append(name)
-    cells, instead = copy.deepcopy(netlist.cells), {}
-    for first, *others in alike.values():
-        for name in others:
-            if output := OUTPUT.get(cells[name]["type"]):
-                instead[wired(cells.pop(name), output)] = wired(cells[first], output)
-    for cell in cells.values():
-        cell["connections"] = {port: [instead.get(bit, bit) for bit in bits]
-                               for port, bits in cell["connections"].items()}
+    """The cells without those that do what another one does, and what these drove driven by the other one; then the
+    same again, as cells may do the same only then."""
+    cells, instead = copy.deepcopy(netlist.cells), {"": ""}
+    while instead:
+        alike, instead = defaultdict(list), {}
+        for name, cell in cells.items():
+            inputs = {port: bits for port, bits in cell["connections"].items() if port != OUTPUT.get(cell["type"])}
+            alike[json.dumps([cell["type"], cell["parameters"], inputs], sort_keys=True)].append(name)
+        for first, *others in alike.values():
+            for name in others:
+                if output := OUTPUT.get(cells[name]["type"]):
+                    instead[wired(cells.pop(name), output)] = wired(cells[first], output)
+        for cell in cells.values():
+            cell["connections"] = {port: [instead.get(bit, bit) for bit in bits]
+                                   for port, bits in cell["connections"].items()}
     return cells
 
 
@@ -104,8 +111,8 @@ def test_only_copies(netlist):
     before = copy.deepcopy(netlist.cells)
     small, big = -(-SMALL // SHARING["TRELLIS_DPR16X4"]), -(-BIG // SHARING["DP16KD"])
     copies = copy_drivers(netlist, SHARING)
-    address, data, enable = 4 * (small + big) + 6 * big, 4 * (small + big - 1) + 14 * (big - 1), small + big
-    assert copies == address + data + enable
+    address, data, write = 4 * (small + big) + 6 * big, 4 * (small + big - 1) + 14 * (big - 1), small + big
+    assert copies == address + data + write + 1  # and one enables the copies of the address
     assert len(netlist.cells) == len(before) + copies
     assert not netlist.conflicts()
     assert merged(netlist) == before
@@ -143,6 +150,18 @@ def test_memories_have_their_own(netlist, sharing):
     for bit in outputs(netlist).values():
         kinds = {kind for kind in sharing if memories(netlist, bit, kind)}
         assert len(kinds) + bool(other_readers(netlist, bit)) <= 1
+
+
+def test_copies_have_their_own_enable(netlist):
+    """Together, and other registers none of it."""
+    before = set(netlist.cells)
+    copy_drivers(netlist, SHARING)
+    enables = {wired(cell, "CE"): set() for cell in netlist.cells.values() if cell["type"] == "TRELLIS_FF"}
+    for name, cell in netlist.cells.items():
+        if cell["type"] == "TRELLIS_FF":
+            enables[wired(cell, "CE")].add(name in before)
+    luts = {bit: copied for bit, copied in enables.items() if isinstance(bit, int)}
+    assert sorted(map(sorted, luts.values())) == [[False], [True]]
 
 
 def test_kinds_that_stay(netlist):
