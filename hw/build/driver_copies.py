@@ -23,7 +23,7 @@ _OUTPUT = {"TRELLIS_FF": "Q", "LUT4": "Z"}
 """Type of a cell that is copied -> its output."""
 
 _CONTROL = ("CE", "LSR")
-"""Inputs of a flip-flop that many others often share."""
+"""Inputs of a flip-flop that many others share."""
 
 
 def copy_drivers(netlist: Netlist, sharing: Mapping[str, int] = MEMORIES) -> int:
@@ -35,25 +35,32 @@ def copy_drivers(netlist: Netlist, sharing: Mapping[str, int] = MEMORIES) -> int
     no memories stay with the cell. Where its net is kept (hw.boards.kept), memories stay as well, as they are looked
     for behind that net.
     """
-    kept = {bit for name, bits in netlist.names.items() if name.startswith(PREFIX) for bit in bits}
+    def by_memory(readers: list[Reader]) -> list[list[Reader]]:
+        return [group for kind, limit in sharing.items() for group in _groups(netlist, readers, kind, limit)]
+
+    def by_control(readers: list[Reader]) -> list[list[Reader]]:
+        controlled = [reader for reader in readers if reader.cell in copies and reader.port in _CONTROL]
+        return [controlled] if controlled else []
+
     copies: set[str] = set()
-
-    def divide(types: tuple[str, ...], groups_of: Callable[[list[Reader]], list[list[Reader]]]) -> None:
-        readers = netlist.readers()
-        for name, cell in [(name, cell) for name, cell in netlist.cells.items() if cell["type"] in types]:
-            driven = wired(cell, _OUTPUT[cell["type"]])
-            places = readers.get(driven, [])
-            groups = groups_of(places) if driven not in kept else []
-            if sum(map(len, groups)) == len(places):
-                groups = groups[1:]  # which the cell itself can have
-            for group in groups:
-                copies.add(_copy(netlist, name, group, len(copies) + 1))
-
-    divide(tuple(_OUTPUT), lambda places: [
-        group for kind, limit in sharing.items() for group in _groups(netlist, places, kind, limit)])
-    divide(("LUT4",), lambda places: [
-        group for group in [[place for place in places if place.cell in copies and place.port in _CONTROL]] if group])
+    _divide(netlist, tuple(_OUTPUT), by_memory, copies)
+    _divide(netlist, ("LUT4",), by_control, copies)
     return len(copies)
+
+
+def _divide(netlist: Netlist, types: tuple[str, ...], groups_of: Callable[[list[Reader]], list[list[Reader]]],
+            copies: set[str]) -> None:
+    """Gives each group of the readers of a cell of these types a copy of the cell; adds their names to `copies`."""
+    readers = netlist.readers()
+    kept = {bit for name, bits in netlist.names.items() if name.startswith(PREFIX) for bit in bits}
+    for name, cell in [(name, cell) for name, cell in netlist.cells.items() if cell["type"] in types]:
+        driven = wired(cell, _OUTPUT[cell["type"]])
+        places = readers.get(driven, [])
+        groups = [] if driven in kept else groups_of(places)
+        if sum(map(len, groups)) == len(places):
+            groups = groups[1:]  # which the cell itself can have
+        for group in groups:
+            copies.add(_copy(netlist, name, group, len(copies) + 1))
 
 
 def _copy(netlist: Netlist, name: str, readers: list[Reader], number: int) -> str:

@@ -17,8 +17,8 @@ from trine.hw.build.synthesise import Synthesis, domain_of
 SECONDS = 6 * 3600.0
 """Longest that one seed may take."""
 
-LARGE_CELLS = 20_000
-"""Cells of the largest netlist that nextpnr treats as it does without being asked; see `large_options`."""
+FIRST_ROUTER_CELLS = 20_000
+"""Cells of the largest netlist that nextpnr's first router gets (`router`)."""
 
 _RESOURCES = {
     "ecp5": {"lut4": "TRELLIS_COMB", "ebr": "DP16KD", "spram": "", "dsp": "MULT18X18D"},
@@ -83,21 +83,22 @@ def route(synthesis: Synthesis, part: Part, seed: int, required_mhz: Mapping[str
             where = [f"--{extension}", f"pins.{extension}"]
         arguments = [*part.options, *where, "--json", "top.json", "--sdc", "top.sdc", "--seed", str(seed),
                      "--timing-allow-fail", "--report", "report.json", _LAYOUT[part.family], "layout",
-                     *large_options(synthesis)]
+                     "--router", router(synthesis)]
         tools.run(f"nextpnr-{part.family}", arguments, folder, log, seconds, writes="report.json", stop=stop)
         return Routed((folder / "report.json").read_text(encoding="utf-8"),
                       (folder / "layout").read_text(encoding="utf-8"))
 
 
-def large_options(synthesis: Synthesis) -> tuple[str, ...]:
-    """What nextpnr is asked for beyond its defaults: of a large netlist, its second router.
+def router(synthesis: Synthesis) -> str:
+    """Which of nextpnr's routers a netlist gets: the first, or if it is large the second.
 
     The first gives the faster clocks (`array_25f_384`, seed 2: 137 MHz, and 113), but gets slower the more it has to
-    rip up: of an `array_85f_2048` it had 97,000 wires left after 16 minutes, some 700 fewer a minute. Neither gets its
-    static placer, whose placements are denser: seed 1 of `array_25f_384` then has 134 MHz instead of 189, and the
-    second router stays at 14,700 wires in use twice of `array_85f_2048`, where it came below 7,500 (docs/figures.md).
+    rip up: of an `array_85f_2048` it had 97,000 wires left after 16 minutes, some 700 fewer a minute. Neither gets
+    nextpnr's static placer, whose placements are denser: seed 1 of `array_25f_384` then had 134 MHz instead of 189, and
+    the second router stayed at 14,700 wires in use twice of `array_85f_2048`, where it came below 7,500
+    (docs/figures.md).
     """
-    return ("--router", "router2") if sum(synthesis.cells.values()) > LARGE_CELLS else ()
+    return "router1" if sum(synthesis.cells.values()) <= FIRST_ROUTER_CELLS else "router2"
 
 
 def read_routing(report: str, part: Part, synthesis: Synthesis) -> Routing:

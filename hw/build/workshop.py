@@ -17,7 +17,7 @@ from trine.hw.build.design import Design
 from trine.hw.build.errors import BuildError, DoesNotFit
 from trine.hw.build.pack import PACKERS, pack
 from trine.hw.build.parts import Part
-from trine.hw.build.route import Routed, Routing, large_options, read_routing, route
+from trine.hw.build.route import Routed, Routing, read_routing, route, router
 from trine.hw.build.store import Store
 from trine.hw.build.synthesise import Synthesis
 
@@ -98,7 +98,7 @@ class Workshop:
 
     def _route(self, synthesis: Synthesis, design: Design, seed: int, stop: threading.Event | None) -> Routed:
         key = ("route", synthesis.netlist_hash, self._part.name, seed, sorted(design.required_mhz.items()), design.pins,
-               self.versions[self._router], *large_options(synthesis))
+               self.versions[self._router], router(synthesis))
         report, layout = self._store.get(*key), self._store.get("layout", *key)
         if report is not None and layout is not None:
             return Routed(report, layout)

@@ -21,6 +21,9 @@ SMALL, BIG = 11, 5
 """Memories of either kind."""
 OUTPUT = {"TRELLIS_FF": "Q", "LUT4": "Z"}
 
+every_sharing = pytest.mark.parametrize("sharing", [SHARING, {"TRELLIS_DPR16X4": SMALL, "DP16KD": BIG}],
+                                        ids=["several", "all"])
+
 
 class Memories(wiring.Component):
     """Memories of 16 words of 4 bits and of 1024 words of 18 bits, written and read at the same addresses.
@@ -105,12 +108,13 @@ def other_readers(netlist, bit):
             if place.cell is None or netlist.cells[place.cell]["type"] not in SHARING]
 
 
-def test_only_copies(netlist):
+@every_sharing
+def test_only_copies(netlist, sharing):
     """Four bits of the address and the data, and the enable, go to all memories; six bits of the address and fourteen
     of the data to the big ones only. What drives memories only is one of its copies."""
     before = copy.deepcopy(netlist.cells)
-    small, big = -(-SMALL // SHARING["TRELLIS_DPR16X4"]), -(-BIG // SHARING["DP16KD"])
-    copies = copy_drivers(netlist, SHARING)
+    small, big = -(-SMALL // sharing["TRELLIS_DPR16X4"]), -(-BIG // sharing["DP16KD"])
+    copies = copy_drivers(netlist, sharing)
     address, data, write = 4 * (small + big) + 6 * big, 4 * (small + big - 1) + 14 * (big - 1), small + big
     assert copies == address + data + write + 1  # and one enables the copies of the address
     assert len(netlist.cells) == len(before) + copies
@@ -143,7 +147,7 @@ def test_other_readers_stay(netlist):
     assert {bit: other_readers(netlist, bit) for bit in before} == before
 
 
-@pytest.mark.parametrize("sharing", [SHARING, {"TRELLIS_DPR16X4": SMALL, "DP16KD": BIG}], ids=["several", "all"])
+@every_sharing
 def test_memories_have_their_own(netlist, sharing):
     """Nothing drives memories of two kinds, or memories and something else, however many share a copy."""
     copy_drivers(netlist, sharing)

@@ -110,9 +110,9 @@ def test_again(log, part):
     assert route(again, part, 3, {"sync": 90, "slow": 20}, log).report == routed(part, log)
 
 
-@pytest.mark.parametrize("large", [False, True])
-def test_large(log, monkeypatch, large):
-    """Netlists of more than so many cells get another router."""
+@pytest.mark.parametrize(("more", "router"), [(0, "router1"), (1, "router2")])
+def test_router(log, monkeypatch, more, router):
+    """The second one is for netlists of more than so many cells."""
     given = []
 
     def run(tool, arguments, folder, *rest, **options):
@@ -121,10 +121,10 @@ def test_large(log, monkeypatch, large):
         (folder / "layout").touch()
 
     synthesis = synthesised(ECP5, log)
-    monkeypatch.setattr("trine.hw.build.route.LARGE_CELLS", sum(synthesis.cells.values()) - large)
+    monkeypatch.setattr("trine.hw.build.route.FIRST_ROUTER_CELLS", sum(synthesis.cells.values()) - more)
     monkeypatch.setattr("trine.hw.build.tools.run", run)
     route(synthesis, ECP5, 1, {"sync": 90}, log)
-    assert given[-2:] == ["--router", "router2"] if large else "--router" not in given
+    assert given[given.index("--router") + 1] == router
 
 
 def test_improvement_can_be_left_out(log):
