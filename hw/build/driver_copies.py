@@ -11,6 +11,7 @@ Weighed against it: copies in the gateware, which yosys makes one again, and whi
 
 import copy
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from trine.hw.boards.kept import PREFIX
@@ -76,11 +77,14 @@ def _copy(netlist: Netlist, name: str, readers: list[Reader], number: int) -> st
 
 def _groups(netlist: Netlist, readers: list[Reader], kind: str, limit: int) -> list[list[Reader]]:
     """The readers of a bit that are memories of that kind, by copy; as few as can be, and none larger than another by
-    more than one memory."""
+    more than one memory. Where a lane has more memories than may share one, the same tables of all lanes come together:
+    so large an array has its columns along the die (hw.build.floorplan)."""
     memories = sorted({reader.cell for reader in readers if reader.cell and netlist.cells[reader.cell]["type"] == kind},
                       key=_by_number)
     if not memories:
         return []
+    if max(Counter(_numbers(name)[:1] for name in memories).values()) > limit:
+        memories.sort(key=lambda name: _numbers(name)[1::-1])
     size = -(-len(memories) // -(-len(memories) // limit))
     group = {memory: number // size for number, memory in enumerate(memories)}
     return [[reader for reader in readers if reader.cell and group.get(reader.cell) == number]
@@ -90,3 +94,8 @@ def _groups(netlist: Netlist, readers: list[Reader], kind: str, limit: int) -> l
 def _by_number(name: str) -> list[tuple[int, str]]:
     """Sorts lane_2 before lane_10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _numbers(name: str) -> tuple[int, ...]:
+    """(2, 10, 0, 1) for lane_2.table_10.0.1: lane, table, and what it consists of."""
+    return tuple(map(int, re.findall(r"\d+", name)))

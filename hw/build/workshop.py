@@ -15,6 +15,7 @@ from trine.hw.build import synthesise as synthesis_flow
 from trine.hw.build import tools
 from trine.hw.build.design import Design
 from trine.hw.build.errors import BuildError, DoesNotFit
+from trine.hw.build.floorplan import place_block_rams
 from trine.hw.build.pack import PACKERS, pack
 from trine.hw.build.parts import Part
 from trine.hw.build.route import Routed, Routing, read_routing, route, router
@@ -97,6 +98,7 @@ class Workshop:
         return routing
 
     def _route(self, synthesis: Synthesis, design: Design, seed: int, stop: threading.Event | None) -> Routed:
+        synthesis = place_block_rams(synthesis, self._part)
         key = ("route", synthesis.netlist_hash, self._part.name, seed, sorted(design.required_mhz.items()), design.pins,
                self.versions[self._router], router(synthesis))
         report, layout = self._store.get(*key), self._store.get("layout", *key)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections import defaultdict
 
 import pytest
@@ -138,6 +139,19 @@ def test_neighbours_share(netlist):
     groups = {frozenset(int(name.split("_")[1].split(".")[0]) for name in share) for bit in outputs(netlist).values()
               if (share := memories(netlist, bit, "TRELLIS_DPR16X4"))}
     assert groups == {frozenset(range(0, 4)), frozenset(range(4, 8)), frozenset(range(8, 11))}
+
+
+def test_columns_share_where_lanes_are_too_large(netlist):
+    """Of two lanes with six and five tables, copies for four memories each: the same tables of both lanes."""
+    for number in range(SMALL):
+        for name in [name for name in netlist.cells if name.startswith(f"small_{number}.")]:
+            table = name.replace(f"small_{number}.", f"lane_{number // 6}.table_{number % 6}.")
+            netlist.cells[table] = netlist.cells.pop(name)
+    copy_drivers(netlist, SHARING)
+    groups = {frozenset(re.match(r"lane_(\d)\.table_(\d)\.", name).groups() for name in share)
+              for bit in outputs(netlist).values() if (share := memories(netlist, bit, "TRELLIS_DPR16X4"))}
+    assert {frozenset(int(table) for _, table in share) for share in groups} == {
+        frozenset((0, 1)), frozenset((2, 3)), frozenset((4, 5))}
 
 
 def test_other_readers_stay(netlist):
