@@ -79,8 +79,9 @@ class TableArray(wiring.Component):
 
     @property
     def _registered(self) -> int:
-        """Cycles in a register behind a block RAM, and likewise in one before the lanes, for what comes from afar to be
-        looked up or written; none with tables in block RAM: an iCE40's, whose RAMs have none, and whose die is small.
+        """Cycles in a register behind a block RAM, and likewise in one before the lanes or the activation buffer, for
+        what comes from afar to be looked up or written; none with tables in block RAM: an iCE40's, whose RAMs have
+        none, and whose die is small.
         """
         return 1 if self._configuration.table_banks == 1 else 0
 
@@ -107,8 +108,9 @@ class TableArray(wiring.Component):
         lasts = _delays(m, accept & table.last, self.latency, "last", reset_less=False)
         finals = _delays(m, ended & table.last, self.latency, "final")
         slices = _delays(m, self.weights.payload, 2 * self._registered, "slices")[-1]
-        entry = {name: _delays(m, getattr(builder, name), self._registered, name, reset_less=name != "write")[-1]
-                 for name in ("write", "write_address", "entries")}
+        writes = _delays(m, builder.write, self._registered, "write", reset_less=False)[-1]
+        write_address = _delays(m, builder.write_address, self._registered, "write_address")[-1]
+        entries = _delays(m, builder.entries, self._registered, "entries")[-1]
 
         # The partial sums of all lanes are read in time for the total, and written when it is there.
         width = configuration.lanes * configuration.accumulator_bits
@@ -122,7 +124,7 @@ class TableArray(wiring.Component):
             m.submodules[f"lane_{index}"] = lane
             m.d.comb += [
                 lane.slice.eq(slices[index]), lane.bank.eq(bank),
-                *(getattr(lane, name).eq(value) for name, value in entry.items()),
+                lane.write.eq(writes), lane.write_address.eq(write_address), lane.entries.eq(entries),
                 lane.partial.eq(partials.word_select(index, configuration.accumulator_bits)),
             ]
             totals.append(lane.total)
@@ -182,7 +184,11 @@ class TableArray(wiring.Component):
         return (cycles != 0) | begun
 
     def _activation_buffer(self, m, builder):
-        """The codes that the builder asks for: digit d of group g of a chunk is its column d * groups + g."""
+        """The codes that the builder asks for: digit d of group g of a chunk is its column d * groups + g.
+
+        A code is in its memory two cycles after its byte came, three with registers, and the builder asks for none
+        before the third cycle after a command: no command is too early.
+        """
         configuration = self._configuration
         groups, bits = configuration.codes_per_slice, configuration.activation_chunk_bits
         m.submodules.loader = loader = self._loader
@@ -194,16 +200,18 @@ class TableArray(wiring.Component):
         for number, written in enumerate(digits):
             with m.If(written.any()):
                 m.d.comb += digit.eq(number)
+        address = _delays(m, Cat(chunk, digit), self._registered, "written_address")[-1]
+        loaded = _delays(m, loader.write_data, self._registered, "loaded")[-1]
         codes = Signal(data.ArrayLayout(signed(8), groups))
         shape = data.ArrayLayout(signed(8), self._bank_bytes)
         for index in range(banks):
             bank = memory.Memory(shape=shape, depth=len(digits) << bits, init=[], attrs=NO_COLLISIONS)
             m.submodules[f"activations_{index}"] = bank
             write, read = bank.write_port(), bank.read_port()
+            enable = _delays(m, Cat(written[index] for written in digits).any(), self._registered, f"written_{index}",
+                             reset_less=False)[-1]
             m.d.comb += [
-                write.addr.eq(Cat(chunk, digit)),
-                write.data.eq(loader.write_data),
-                write.en.eq(Cat(written[index] for written in digits).any()),
+                write.addr.eq(address), write.data.eq(loaded), write.en.eq(enable),
                 read.addr.eq(builder.address), read.en.eq(builder.enable),
             ]
             m.d.comb += [codes[index * self._bank_bytes + byte].eq(read.data[byte])

@@ -93,10 +93,9 @@ def router(synthesis: Synthesis) -> str:
     """Which of nextpnr's routers a netlist gets: the first, or if it is large the second.
 
     The first gives the faster clocks (`array_25f_384`, seed 2: 137 MHz, and 113), but gets slower the more it has to
-    rip up: of an `array_85f_2048` it had 97,000 wires left after 16 minutes, some 700 fewer a minute. Neither gets
-    nextpnr's static placer, whose placements are denser: seed 1 of `array_25f_384` then had 134 MHz instead of 189, and
-    the second router stayed at 14,700 wires in use twice of `array_85f_2048`, where it came below 7,500
-    (docs/figures.md).
+    rip up: of an `array_85f_2048` with its block RAMs in place (hw.build.floorplan) it had 137,600 of 149,000 wires
+    left after 108 s; the second one took four minutes in all. Neither gets nextpnr's static placer, whose placements
+    are denser: seed 1 of `array_25f_384` then had 134 MHz instead of 189.
     """
     return "router1" if sum(synthesis.cells.values()) <= FIRST_ROUTER_CELLS else "router2"
 

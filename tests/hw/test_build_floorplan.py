@@ -37,8 +37,9 @@ def places(synthesis):
     found = {}
     for name, cell in cells.items():
         if bel := cell["attributes"].get("BEL"):
-            x, y = re.fullmatch(r"X(\d+)/Y(\d+)/EBR[0-3]", bel).groups()
-            found[name] = int(x), int(y)
+            x, y, site = map(int, re.fullmatch(r"X(\d+)/Y(\d+)/EBR(\d)", bel).groups())
+            assert COLUMNS[208].index(x) % 4 == site
+            found[name] = x, y
     return found
 
 
