@@ -3,8 +3,9 @@
 The addresses and enables of an array's memories go to all of them at once, so that one flip-flop drives hundreds of
 cells on the whole of a die, and whatever else reads it is far away from some of them. Copies beside their memories
 share the way: what goes far is then one wire to each copy, a cycle earlier. A lane's memories are neighbours, which
-their names say, so neighbours in name share a copy. A flip-flop or LUT that something else reads as well stays with
-that, and so does the LUT whose output enables or resets flip-flops with copies.
+their names say, so neighbours in name share a copy; where a lane has more than may share one, each of its tables is a
+neighbour of the other lanes' (hw.build.floorplan), and these share. A flip-flop or LUT that something else reads as
+well stays with that, and so does the LUT whose output enables or resets flip-flops with copies.
 
 Weighed against it: copies in the gateware, which yosys makes one again, and which every other part would get as well.
 """
@@ -77,8 +78,7 @@ def _copy(netlist: Netlist, name: str, readers: list[Reader], number: int) -> st
 
 def _groups(netlist: Netlist, readers: list[Reader], kind: str, limit: int) -> list[list[Reader]]:
     """The readers of a bit that are memories of that kind, by copy; as few as can be, and none larger than another by
-    more than one memory. Where a lane has more memories than may share one, the same tables of all lanes come together:
-    so large an array has its columns along the die (hw.build.floorplan)."""
+    more than one memory. They are in the order of lanes, or, if a lane has more than may share one, of tables."""
     memories = sorted({reader.cell for reader in readers if reader.cell and netlist.cells[reader.cell]["type"] == kind},
                       key=_by_number)
     if not memories:

@@ -94,8 +94,8 @@ def router(synthesis: Synthesis) -> str:
 
     The first gives the faster clocks (`array_25f_384`, seed 2: 137 MHz, and 113), but gets slower the more it has to
     rip up: of an `array_85f_2048` with its block RAMs in place (hw.build.floorplan) it had 137,600 of 149,000 wires
-    left after 108 s; the second one took four minutes in all. Neither gets nextpnr's static placer, whose placements
-    are denser: seed 1 of `array_25f_384` then had 134 MHz instead of 189.
+    left after 108 s; the second one takes some four minutes in all. Neither gets nextpnr's static placer, whose
+    placements are denser: seed 1 of `array_25f_384` then had 134 MHz instead of 189.
     """
     return "router1" if sum(synthesis.cells.values()) <= FIRST_ROUTER_CELLS else "router2"
 

@@ -49,8 +49,9 @@ class Workshop:
         return f"nextpnr-{self._part.family}"
 
     def netlist(self, design: Design, check: NetlistCheck | None, progress: Progress) -> Synthesis:
-        """The netlist of a design, looked at by `check` if there is one. Raises as `synthesise` and `check`."""
-        synthesis = self._synthesis(design)
+        """The netlist of a design for the part, looked at by `check` if there is one. Raises as `synthesise` and
+        `check`."""
+        synthesis = place_block_rams(self._synthesis(design), self._part)
         progress("synthesised: " + ", ".join(f"{count} {cell}" for cell, count in synthesis.cells.items()))
         if check is not None:
             progress(check(synthesis))
@@ -98,7 +99,6 @@ class Workshop:
         return routing
 
     def _route(self, synthesis: Synthesis, design: Design, seed: int, stop: threading.Event | None) -> Routed:
-        synthesis = place_block_rams(synthesis, self._part)
         key = ("route", synthesis.netlist_hash, self._part.name, seed, sorted(design.required_mhz.items()), design.pins,
                self.versions[self._router], router(synthesis))
         report, layout = self._store.get(*key), self._store.get("layout", *key)

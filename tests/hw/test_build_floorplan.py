@@ -84,8 +84,7 @@ def test_columns_go_along_and_lanes_across(synthesis):
 
 
 def test_only_where_it_is_of_use(synthesis):
-    """Not on a smaller device, without tables, where lanes share a bank or columns share block RAMs, or where there is
-    no room."""
+    """Not on a smaller device, without tables, or where lanes share a bank or columns share block RAMs."""
     def renamed(old, new):
         def rename(netlist):
             for name in [name for name in netlist.cells if name.startswith(old)]:
@@ -98,7 +97,7 @@ def test_only_where_it_is_of_use(synthesis):
     adders = dataclasses.replace(synthesis, cells=cells)
     assert place_block_rams(adders, PART) is adders
     for other in (renamed("weights.bank_3.", "weights.shared."), renamed("array.activations_10.", "array.shared.")):
-        assert place_block_rams(other, PART) == other
+        assert place_block_rams(other, PART) is other
 
 
 def test_no_room(synthesis, monkeypatch):
@@ -133,14 +132,18 @@ def test_nextpnr_knows_all_places(synthesis, tmp_path):
 
 
 def test_flow_places(synthesis, monkeypatch, tmp_path):
-    routed = []
+    """What is looked at and routed has the places."""
+    seen = []
 
     def stop(placed, *_, **__):
-        routed.append(placed)
+        seen.append(placed)
         raise ToolFailed("seen enough")
 
+    monkeypatch.setattr("trine.hw.build.synthesise.synthesise", lambda *_: synthesis)
     monkeypatch.setattr("trine.hw.build.workshop.route", stop)
     design = Design(find_preset("array_85f_2048"), "", "", {"sync": 100})
+    workshop = Workshop("array", PART, Store(tmp_path))
+    netlist = workshop.netlist(design, lambda placed: str(seen.append(placed)), lambda line: None)
     with pytest.raises(ToolFailed, match="seen enough"):
-        list(Workshop("array", PART, Store(tmp_path)).routings(synthesis, design, [1], 1))
-    assert routed == [place_block_rams(synthesis, PART)]
+        list(workshop.routings(netlist, design, [1], 1))
+    assert seen == 2 * [place_block_rams(synthesis, PART)]
