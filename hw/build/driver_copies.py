@@ -4,8 +4,10 @@ The addresses and enables of an array's memories go to all of them at once, so t
 cells on the whole of a die, and whatever else reads it is far away from some of them. Copies beside their memories
 share the way: what goes far is then one wire to each copy, a cycle earlier. A lane's memories are neighbours, which
 their names say, so neighbours in name share a copy; where a lane has more than may share one, each of its tables is a
-neighbour of the other lanes' (hw.build.floorplan), and these share. A flip-flop or LUT that something else reads as
-well stays with that, and so does the LUT whose output enables or resets flip-flops with copies.
+neighbour of the other lanes', and these share. An array that takes the whole die has its lanes in rows across it
+(hw.build.floorplan): there a copy serves one table in one row of lanes, and whatever is written into tables has one for
+each row. A flip-flop or LUT that something else reads as well stays with that, and so does the LUT whose output enables
+or resets flip-flops with copies.
 
 Weighed against it: copies in the gateware, which yosys makes one again, and which every other part would get as well.
 """
@@ -21,11 +23,22 @@ from trine.hw.build.netlist import Netlist, Reader, wired
 MEMORIES = {"TRELLIS_DPR16X4": 48, "DP16KD": 12}
 """Type of a memory's cell -> how many of them share a copy at most."""
 
+LANE_ROWS = 3
+"""Rows across the die in which the lanes of an array are that takes the whole of it."""
+
 _OUTPUT = {"TRELLIS_FF": "Q", "LUT4": "Z"}
 """Type of a cell that is copied -> its output."""
 
 _CONTROL = ("CE", "LSR")
 """Inputs of a flip-flop that many others share."""
+
+_TABLE = re.compile(r"lane_(\d+)\.table_(\d+)\.")
+"""A memory of a table of hw.array.table_lane: lane and table."""
+
+
+def row_of_lane(lane: int, lanes: int) -> int:
+    """The row, 0 .. LANE_ROWS - 1, of one of so many lanes: neighbours share a row."""
+    return lane * LANE_ROWS // lanes
 
 
 def copy_drivers(netlist: Netlist, sharing: Mapping[str, int] = MEMORIES) -> int:
@@ -37,8 +50,10 @@ def copy_drivers(netlist: Netlist, sharing: Mapping[str, int] = MEMORIES) -> int
     no memories stay with the cell. Where its net is kept (hw.boards.kept), memories stay as well, as they are looked
     for behind that net.
     """
+    places = {name: place for kind, limit in sharing.items() for name, place in _places(netlist, kind, limit).items()}
+
     def by_memory(readers: list[Reader]) -> list[list[Reader]]:
-        return [group for kind, limit in sharing.items() for group in _groups(netlist, readers, kind, limit)]
+        return [group for kind, limit in sharing.items() for group in _groups(netlist, readers, kind, limit, places)]
 
     def by_control(readers: list[Reader]) -> list[list[Reader]]:
         controlled = [reader for reader in readers if reader.cell in copies and reader.port in _CONTROL]
@@ -76,9 +91,24 @@ def _copy(netlist: Netlist, name: str, readers: list[Reader], number: int) -> st
     return f"{name}$copy_{number}"
 
 
-def _groups(netlist: Netlist, readers: list[Reader], kind: str, limit: int) -> list[list[Reader]]:
-    """The readers of a bit that are memories of that kind, by copy; as few as can be, and none larger than another by
-    more than one memory. They are in the order of lanes, or, if a lane has more than may share one, of tables."""
+def _places(netlist: Netlist, kind: str, limit: int) -> dict[str, tuple[int, int]]:
+    """Memory of that kind -> its table and the row of its lane, in an array that takes the whole die: one of which a
+    single table, in all lanes, has as many memories as may share a copy. Nothing in a smaller one."""
+    tables = {name: (int(match[1]), int(match[2])) for name, cell in netlist.cells.items()
+              if cell["type"] == kind and (match := _TABLE.search(name))}
+    if max(Counter(table for _, table in tables.values()).values(), default=0) < limit:
+        return {}
+    lanes = 1 + max(lane for lane, _ in tables.values())
+    return {name: (table, row_of_lane(lane, lanes)) for name, (lane, table) in tables.items()}
+
+
+def _groups(netlist: Netlist, readers: list[Reader], kind: str, limit: int,
+            places: Mapping[str, tuple[int, int]]) -> list[list[Reader]]:
+    """The readers of a bit that are memories of that kind, by copy.
+
+    One for each of `places`; of memories that have none, as few as can be, and none larger than another by more than
+    one memory. These are in the order of lanes, or, if a lane has more than may share one, of tables.
+    """
     memories = sorted({reader.cell for reader in readers if reader.cell and netlist.cells[reader.cell]["type"] == kind},
                       key=_by_number)
     if not memories:
@@ -86,9 +116,9 @@ def _groups(netlist: Netlist, readers: list[Reader], kind: str, limit: int) -> l
     if max(Counter(_numbers(name)[:1] for name in memories).values()) > limit:
         memories.sort(key=lambda name: _numbers(name)[1::-1])
     size = -(-len(memories) // -(-len(memories) // limit))
-    group = {memory: number // size for number, memory in enumerate(memories)}
+    group = {name: places.get(name, (-1, number // size)) for number, name in enumerate(memories)}
     return [[reader for reader in readers if reader.cell and group.get(reader.cell) == number]
-            for number in range(group[memories[-1]] + 1)]
+            for number in sorted(set(group.values()))]
 
 
 def _by_number(name: str) -> list[tuple[int, str]]:

@@ -12,13 +12,14 @@ import json
 import re
 from dataclasses import replace
 
+from trine.hw.build.driver_copies import row_of_lane
 from trine.hw.build.netlist import Netlist
 from trine.hw.build.parts import Part
 from trine.hw.build.synthesise import Synthesis
 
 ROWS = {208: (22, 46, 70)}
-"""Block RAMs of a device -> the y of the rows of them that are filled. An LFE5U-85F, the one device that has so many
-that they are far apart, has a fourth at 82, near the third; nextpnr has it for the rest."""
+"""Block RAMs of a device -> the y of the rows of them that are filled, one for each row of lanes. An LFE5U-85F, the one
+device that has so many that they are far apart, has a fourth at 82, near the third; nextpnr has it for the rest."""
 
 COLUMNS = {208: tuple(x + step for x in (*range(4, 60, 9), *range(69, 120, 9)) for step in (0, 2, 4, 6))}
 """The same -> the x of the block RAMs of a row, as nextpnr 0.11.1 has them: four share nine tiles."""
@@ -60,7 +61,7 @@ def _places(netlist: Netlist, rows: tuple[int, ...], columns: tuple[int, ...]) -
     slice_rams = 1 + max(place for _, place in weights.values())
     filled: list[list[tuple[float, str]]] = [[] for _ in rows]  # how far along the row, 0 .. 1, and which
     for name, (lane, place) in weights.items():
-        filled[lane * len(rows) // len(lanes)].append(((place + 0.5) / slice_rams, name))
+        filled[row_of_lane(lane, len(lanes))].append(((place + 0.5) / slice_rams, name))
     for name, (group,) in activations.items():
         filled[group % len(rows)].append(((group + 0.5) / len(groups), name))
     if max(map(len, filled)) > len(columns):

@@ -33,7 +33,7 @@ from trine.hw.build.prepare import prepare
 SECONDS = 3600.0
 """Longest that yosys may take."""
 
-REVISION = 10
+REVISION = 11
 """Of the script and the passes below: a netlist that was kept from another one is not used again."""
 
 LOGIC_SHARE = 0.4
