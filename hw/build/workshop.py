@@ -18,7 +18,7 @@ from trine.hw.build.errors import BuildError, DoesNotFit
 from trine.hw.build.floorplan import place_block_rams
 from trine.hw.build.pack import PACKERS, pack
 from trine.hw.build.parts import Part
-from trine.hw.build.route import Routed, Routing, read_routing, route, router
+from trine.hw.build.route import Routed, Routing, goals, read_routing, route, router
 from trine.hw.build.store import Store
 from trine.hw.build.synthesise import Synthesis
 
@@ -99,13 +99,13 @@ class Workshop:
         return routing
 
     def _route(self, synthesis: Synthesis, design: Design, seed: int, stop: threading.Event | None) -> Routed:
-        key = ("route", synthesis.netlist_hash, self._part.name, seed, sorted(design.required_mhz.items()), design.pins,
-               self.versions[self._router], router(synthesis))
+        goals_mhz = goals(synthesis, design.required_mhz)
+        key = ("route", synthesis.netlist_hash, self._part.name, seed, sorted(goals_mhz.items()), design.pins,
+               self.versions[self._router], " ".join(router(synthesis)))
         report, layout = self._store.get(*key), self._store.get("layout", *key)
         if report is not None and layout is not None:
             return Routed(report, layout)
-        routed = route(synthesis, self._part, seed, design.required_mhz, self._log(f"seed-{seed}"), design.pins,
-                       stop=stop)
+        routed = route(synthesis, self._part, seed, goals_mhz, self._log(f"seed-{seed}"), design.pins, stop=stop)
         self._store.put(routed.layout, "layout", *key)
         self._store.put(routed.report, *key)
         return routed

@@ -175,6 +175,19 @@ def test_other_tool_is_not_mistaken(report, folder, monkeypatch):
                 make("tiny", Sum, CONFIGURATION, [1], folder=folder)
 
 
+@pytest.mark.parametrize(("name", "result", "period"), [
+    ("router", ("router2",), 12.5), ("router", ("router1", "--tmg-ripup"), 12.5), ("goals", {"sync": 100.0}, 10),
+])
+def test_other_routing_is_not_mistaken(report, folder, monkeypatch, name, result, period):
+    """By another router, with another option, or towards another goal, of which nextpnr hears."""
+    def run(tool, arguments, folder, *_, **__):
+        raise ToolFailed("asked for a period of " + (folder / "top.sdc").read_text().split()[2])
+    monkeypatch.setattr(tools, "run", run)
+    monkeypatch.setattr(f"trine.hw.build.workshop.{name}", lambda *_: result)
+    with pytest.raises(ToolFailed, match=rf"^asked for a period of {period:.6f}$"):
+        make("tiny", Sum, CONFIGURATION, [1], folder=folder)
+
+
 def test_failing_seed_ends_the_others(report, folder, monkeypatch):
     def run(tool, arguments, *_, stop, **__):
         if arguments[arguments.index("--seed") + 1] == "8":

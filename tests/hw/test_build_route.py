@@ -9,9 +9,10 @@ from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from trine.hw.build import tools
 from trine.hw.build.errors import ToolFailed
 from trine.hw.build.parts import find_part
-from trine.hw.build.route import read_routing, route
+from trine.hw.build.route import goals, read_routing, route, router
 from trine.hw.build.synthesise import Synthesis, synthesise, to_rtlil
 
 ECP5 = find_part("LFE5U-25F-6-CABGA381")
@@ -110,21 +111,32 @@ def test_again(log, part):
     assert route(again, part, 3, {"sync": 90, "slow": 20}, log).report == routed(part, log)
 
 
-@pytest.mark.parametrize(("more", "router"), [(0, "router1"), (1, "router2")])
-def test_router(log, monkeypatch, more, router):
-    """The second one is for netlists of more than so many cells."""
-    given = []
-
-    def run(tool, arguments, folder, *rest, **options):
-        given.extend(arguments)
-        (folder / "report.json").touch()
-        (folder / "layout").touch()
-
+def test_small_netlist(log, monkeypatch):
+    """As many cells as the first router gets."""
     synthesis = synthesised(ECP5, log)
-    monkeypatch.setattr("trine.hw.build.route.FIRST_ROUTER_CELLS", sum(synthesis.cells.values()) - more)
-    monkeypatch.setattr("trine.hw.build.tools.run", run)
-    route(synthesis, ECP5, 1, {"sync": 90}, log)
-    assert given[given.index("--router") + 1] == router
+    monkeypatch.setattr("trine.hw.build.route.FIRST_ROUTER_CELLS", sum(synthesis.cells.values()))
+    assert router(synthesis) == ("router1",)
+    assert goals(synthesis, {"sync": 90, "slow": 20}) == {"sync": 90, "slow": 20}
+
+
+def test_large_netlist(log, monkeypatch):
+    """The second router, and a tenth more than is required, which it reaches."""
+    synthesis = synthesised(ECP5, log)
+    monkeypatch.setattr("trine.hw.build.route.FIRST_ROUTER_CELLS", sum(synthesis.cells.values()) - 1)
+    aims = goals(synthesis, {"sync": 90, "slow": 20})
+    assert aims == pytest.approx({"sync": 99, "slow": 22})
+    given = []
+    run = tools.run
+
+    def listen(tool, arguments, *rest, **options):
+        given.extend(arguments)
+        run(tool, arguments, *rest, **options)
+
+    monkeypatch.setattr(tools, "run", listen)
+    entries = json.loads(route(synthesis, ECP5, 3, aims, log).report)["fmax"].values()
+    assert given[given.index("--router") + 1 :] == ["router2", "--tmg-ripup"]
+    assert sorted(round(entry["constraint"]) for entry in entries) == [22, 99]
+    assert all(entry["achieved"] > entry["constraint"] for entry in entries)
 
 
 def test_improvement_can_be_left_out(log):
