@@ -21,19 +21,20 @@ from trine.hw.boards.kept import PREFIX
 from trine.hw.build.netlist import Netlist, Reader, wired
 
 MEMORIES = {"TRELLIS_DPR16X4": 48, "DP16KD": 12}
-"""Type of a memory's cell -> how many of them share a copy at most."""
+"""Type of a memory's cell -> how many of them share a copy at most; in an array that takes the whole die, all of
+a table in a row of lanes do."""
 
 LANE_ROWS = 3
 """Rows across the die in which the lanes of an array are that takes the whole of it."""
+
+TABLE = re.compile(r"array\.lane_(\d+)\.table_(\d+)\.")
+"""A memory of a table of hw.array.table_lane: lane, and table, which is its group of columns."""
 
 _OUTPUT = {"TRELLIS_FF": "Q", "LUT4": "Z"}
 """Type of a cell that is copied -> its output."""
 
 _CONTROL = ("CE", "LSR")
 """Inputs of a flip-flop that many others share."""
-
-_TABLE = re.compile(r"lane_(\d+)\.table_(\d+)\.")
-"""A memory of a table of hw.array.table_lane: lane and table."""
 
 
 def row_of_lane(lane: int, lanes: int) -> int:
@@ -94,8 +95,7 @@ def _copy(netlist: Netlist, name: str, readers: list[Reader], number: int) -> st
 def _places(netlist: Netlist, kind: str, limit: int) -> dict[str, tuple[int, int]]:
     """Memory of that kind -> its table and the row of its lane, in an array that takes the whole die: one of which a
     single table, in all lanes, has as many memories as may share a copy. Nothing in a smaller one."""
-    tables = {name: (int(match[1]), int(match[2])) for name, cell in netlist.cells.items()
-              if cell["type"] == kind and (match := _TABLE.search(name))}
+    tables = netlist.numbered(kind, TABLE)
     if max(Counter(table for _, table in tables.values()).values(), default=0) < limit:
         return {}
     lanes = 1 + max(lane for lane, _ in tables.values())

@@ -12,7 +12,7 @@ import json
 import re
 from dataclasses import replace
 
-from trine.hw.build.driver_copies import row_of_lane
+from trine.hw.build.driver_copies import TABLE, row_of_lane
 from trine.hw.build.netlist import Netlist
 from trine.hw.build.parts import Part
 from trine.hw.build.synthesise import Synthesis
@@ -29,9 +29,6 @@ _WEIGHTS = re.compile(r"weights\.bank_(\d+)\.0\.(\d+)$")
 
 _ACTIVATIONS = re.compile(r"array\.activations_(\d+)\.0\.0$")
 """A block RAM of the activation buffer of hw.array.table_array: the group of columns that it has the codes of."""
-
-_TABLE = re.compile(r"array\.lane_(\d+)\.table_(\d+)\.")
-"""A memory of a table of hw.array.table_lane: lane and group of columns."""
 
 
 def place_block_rams(synthesis: Synthesis, part: Part) -> Synthesis:
@@ -53,8 +50,8 @@ def place_block_rams(synthesis: Synthesis, part: Part) -> Synthesis:
 
 def _places(netlist: Netlist, rows: tuple[int, ...], columns: tuple[int, ...]) -> dict[str, str]:
     """Block RAM -> its place, by nextpnr's name for it; none where place_block_rams leaves all as it is."""
-    weights, activations = _numbers(netlist, "DP16KD", _WEIGHTS), _numbers(netlist, "DP16KD", _ACTIVATIONS)
-    tables = _numbers(netlist, "TRELLIS_DPR16X4", _TABLE).values()
+    weights, activations = netlist.numbered("DP16KD", _WEIGHTS), netlist.numbered("DP16KD", _ACTIVATIONS)
+    tables = netlist.numbered("TRELLIS_DPR16X4", TABLE).values()
     lanes, groups = {lane for lane, _ in tables}, {group for _, group in tables}
     if not tables or {lane for lane, _ in weights.values()} != lanes or {n for n, in activations.values()} != groups:
         return {}
@@ -72,9 +69,3 @@ def _places(netlist: Netlist, rows: tuple[int, ...], columns: tuple[int, ...]) -
             column = (2 * number + 1) * len(columns) // (2 * len(row))
             places[name] = f"X{columns[column]}/Y{y}/EBR{column % 4}"
     return places
-
-
-def _numbers(netlist: Netlist, kind: str, pattern: re.Pattern[str]) -> dict[str, tuple[int, ...]]:
-    """Cells of a type whose names match from their beginning -> the numbers in the name."""
-    found = ((name, pattern.match(name)) for name, cell in netlist.cells.items() if cell["type"] == kind)
-    return {name: tuple(map(int, match.groups())) for name, match in found if match}

@@ -3,6 +3,7 @@
 A bit is a number, or one of the texts "0", "1", "x" for a constant. Only what the passes over a netlist need is here.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -71,6 +72,11 @@ class Netlist:
         """All names of the net of one bit that has that name; none if there is no such net."""
         bits = self.names.get(name)
         return [alias for alias, others in self.names.items() if others == bits] if bits else []
+
+    def numbered(self, kind: str, pattern: re.Pattern[str]) -> dict[str, tuple[int, ...]]:
+        """Cells of a type whose names match from their beginning -> the numbers in the name, the pattern's groups."""
+        found = ((name, pattern.match(name)) for name, cell in self.cells.items() if cell["type"] == kind)
+        return {name: tuple(map(int, match.groups())) for name, match in found if match}
 
     def new_bit(self) -> int:
         """A bit that nothing is connected to yet."""

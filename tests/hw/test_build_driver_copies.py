@@ -144,14 +144,14 @@ def test_neighbours_share(netlist):
 def as_tables(netlist, place):
     """Calls each small memory a table, by place(number) -> lane and table."""
     for number in range(SMALL):
-        lane, table = place(number)
-        for name in [name for name in netlist.cells if name.startswith(f"small_{number}.")]:
-            netlist.cells[name.replace(f"small_{number}.", f"lane_{lane}.table_{table}.")] = netlist.cells.pop(name)
+        small, table = f"small_{number}.", "array.lane_{}.table_{}.".format(*place(number))
+        for name in [name for name in netlist.cells if name.startswith(small)]:
+            netlist.cells[name.replace(small, table)] = netlist.cells.pop(name)
 
 
 def shares(netlist):
     """For each bit that drives tables, which: a set of (lane, table)."""
-    return {frozenset(tuple(map(int, re.match(r"lane_(\d)\.table_(\d)\.", name).groups())) for name in share)
+    return {frozenset(tuple(map(int, re.match(r"array\.lane_(\d)\.table_(\d)\.", name).groups())) for name in share)
             for bit in outputs(netlist).values() if (share := memories(netlist, bit, "TRELLIS_DPR16X4"))}
 
 
@@ -167,18 +167,18 @@ def test_rows_of_lanes_share_where_a_table_is_as_large(netlist):
     """Of six lanes with two tables, copies for six memories each: one table of two neighbouring lanes. What goes to
     four memories of a table only, as its entries do, has its copies as well."""
     as_tables(netlist, lambda number: (number // 2, number % 2))
-    bit = next(wired(cell, "DI") for name, cell in netlist.cells.items() if name.startswith("lane_0.table_0."))
+    bit = next(wired(cell, "DI") for name, cell in netlist.cells.items() if name.startswith("array.lane_0.table_0."))
     for name, cell in netlist.cells.items():
-        if re.match(r"lane_([45]\.|\d\.table_1)", name):
+        if re.match(r"array\.lane_([45]\.|\d\.table_1)", name):
             cell["connections"]["DI"][0] = "0"
-    assert {name[:14] for name in memories(netlist, bit, "TRELLIS_DPR16X4")} == {
-        f"lane_{lane}.table_0" for lane in range(4)}
+    assert {name[:20] for name in memories(netlist, bit, "TRELLIS_DPR16X4")} == {
+        f"array.lane_{lane}.table_0" for lane in range(4)}
     copy_drivers(netlist, {"TRELLIS_DPR16X4": 6})
     rows = {(table, lanes): frozenset((lane, table) for lane in lanes) for table in (0, 1)
             for lanes in ((0, 1), (2, 3), (4, 5))}
     rows[1, (4, 5)] -= {(5, 1)}  # the memory that is not there
     assert shares(netlist) == set(rows.values())
-    entries = {wired(cell, "DI") for name, cell in netlist.cells.items() if name.startswith("lane_") and
+    entries = {wired(cell, "DI") for name, cell in netlist.cells.items() if name.startswith("array.lane_") and
                wired(cell, "DI") != "0"}
     assert sorted(len(memories(netlist, bit, "TRELLIS_DPR16X4")) for bit in entries) == [2, 2]
 
